@@ -12,6 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from bot.approval import Approval, Outcome
+from bot.ladder import Action
 from bot.records import Alert
 from bot.wording import quoted_name, too_few
 
@@ -37,10 +38,11 @@ class Kind:
     cause: str
     over: str | None  #: the text when resolved; None: nothing resolves it, or the caller words it
     texts: Mapping[str, str]  #: by variant
+    found: bool  #: each look of the self-check finds it while it lasts, and resolves it when it does not
 
 
-def _kind(cause: str, over: str | None, **texts: str) -> Kind:
-    return Kind(cause, over, MappingProxyType(texts))
+def _kind(cause: str, over: str | None, *, found: bool = False, **texts: str) -> Kind:
+    return Kind(cause, over, MappingProxyType(texts), found)
 
 
 #: The variant of a sentence that has only one, and the variant about several.
@@ -81,16 +83,18 @@ _KINDS = (
     _kind(
         CHANNEL_LATE,
         "every request there has a card, or has ended",
+        found=True,
         one="{where} is slow: 1 request has no card yet, with a quarter of its time used up.",
         several="{where} is slow: {count} requests have no card yet, with a quarter of their time used up.",
     ),
     _kind(
         SURFACE_DEAD,
         "the chat works again",
+        found=True,
         one="{chat} refuses Nod: {why}",
         away="{chat} cannot be reached ({why}).",
     ),
-    _kind(CHANNEL_DEAD, "Nod can post there again", one="Nod cannot post in {where}: {why}"),
+    _kind(CHANNEL_DEAD, "Nod can post there again", found=True, one="Nod cannot post in {where}: {why}"),
     _kind(
         UNSEEN,
         "for {quiet}, no more requests have expired without a card",
@@ -118,11 +122,13 @@ _KINDS = (
     _kind(
         MISSED,
         "the step ran, or the request has ended",
+        found=True,
         one="{tool}: escalation step {number} was due and did not run.",
     ),
     _kind(
         NOBODY,
         "enough people can decide its requests",
+        found=True,
         gone="Route {route} was removed from nod.yaml while {requests} pending, so nobody can decide.",
         outsiders="Route {route} has only guests and external users as approvers, "
         "so nobody can decide its requests.",
@@ -172,11 +178,12 @@ _KINDS = (
     _kind(
         LEFT_OUT,
         "nothing that is due is missing from the queue",
+        found=True,
         one="{count} due {kind} were missing from the queue and would never have been handled. "
         "Nod queued them again.",
     ),
-    _kind(STUCK, "the step works again", one="The step {step} has been stuck for {seconds} s."),
-    _kind(LATE_TICK, "the scheduler ticks again", one="{late}; Nod will exit soon."),
+    _kind(STUCK, "the step works again", found=True, one="The step {step} has been stuck for {seconds} s."),
+    _kind(LATE_TICK, "the scheduler ticks again", found=True, one="{late}; Nod will exit soon."),
     _kind(
         SCHEDULER_DEAD,
         "Nod has restarted and works",
@@ -233,15 +240,14 @@ def over(cause: str, **facts: object) -> str:
     return said.format(**facts)
 
 
-def rung_cause(number: int) -> str:
-    """The cause of an alert that the `page` step with this number raises."""
-    return f"{RUNG}-{number}"
+#: What escalation steps raise.
+_OF_STEPS = frozenset(action.kind.pages for action in Action if action.kind.pages)
 
 
 def step_of(cause: str) -> int | None:
     """The number of the escalation step that raised it, from 0; None for any other cause."""
-    number = cause.removeprefix(f"{RUNG}-")
-    return int(number) if number != cause and number.isdecimal() else None
+    kind, _, number = cause.rpartition("-")
+    return int(number) if kind in _OF_STEPS and number.isdecimal() else None
 
 
 def ending(approval: Approval) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from bot.hours import Hours, Keep, shifted
 from bot.protocol import HITLRequest
@@ -52,20 +52,72 @@ class Deadline:
         return self.renewed > MOST_RENEWED
 
 
+class Takes(Enum):
+    """Whether a step has a list in nod.yaml."""
+
+    NO, MAYBE, NEEDS = range(3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepKind:
+    """What everything else asks of a kind of escalation step. Each posts in the threads of its cards."""
+
+    does: str  #: for `nod policy`, with `{who}` and `{cards}`
+    says: str = ""  #: on the card, before the moment when it is due, with `{who}` and `{are}`
+    who: Takes = Takes.NO
+    cards: Takes = Takes.NO  #: where the card is shown from then on, too
+    calls: str = ""  #: the verb before the people whom it mentions and writes to; empty if it calls nobody
+    adds_approvers: bool = False  #: its people can decide from then on
+    pages: str | None = None  #: the kind of alert that it raises (`bot.alerts`)
+    own: bool = False  #: Nod's, in no nod.yaml: a claim does not hold it back, and others hear nothing of it
+
+
 class Action(StrEnum):
-    """What an escalation step does when it is due."""
+    """Every kind of escalation step: its word in nod.yaml and in the database, and what it does."""
 
-    REMIND = "remind"  #: a message in the card's thread
-    PING = "ping"  #: a message in the thread that mentions people, and a direct message to each of them
-    WIDEN = "widen"  #: more people can decide, and the card is shown in their channel too
-    PAGE = "page"  #: the alert channels and pagers
-    FALLBACK = "fallback"  #: the card is shown somewhere else too
-    LAST_CALL = "last_call"  #: a direct message to the person with the claim, before their lease ends
-    REDRAW = "redraw"  #: nobody is notified; the card updates the time left
+    _value_: str
+    kind: StepKind
+
+    def __new__(cls, word: str, kind: StepKind) -> Action:
+        """One row of the table."""
+        one = str.__new__(cls, word)
+        one._value_, one.kind = word, kind
+        return one
+
+    #: A message in the card's thread.
+    REMIND = "remind", StepKind(does="reminds in the thread", says="Reminder at ")
+    #: A message in the thread that mentions people, and a direct message to each of them.
+    PING = "ping", StepKind(does="pings {who}", says="{who} {are} pinged at ", who=Takes.NEEDS, calls="pings")
+    #: More people can decide, and the card is shown in their channel too.
+    WIDEN = (
+        "widen",
+        StepKind(
+            does="lets {who} decide too", says="{who} can also decide from ",
+            who=Takes.NEEDS, cards=Takes.MAYBE, calls="widens to", adds_approvers=True,
+        ),
+    )  # fmt: skip
+    #: The alert channels and pagers.
+    PAGE = (
+        "page",
+        StepKind(
+            does="pages the alerts", says="Escalates to the alert channels at ",
+            who=Takes.MAYBE, calls="pages", pages="rung",
+        ),
+    )  # fmt: skip
+    #: The card is shown somewhere else too.
+    FALLBACK = (
+        "fallback",
+        StepKind(does="puts the card in {cards}", says="Also shown elsewhere from ", cards=Takes.NEEDS),
+    )
+    #: A direct message to the person with the claim, before their lease ends.
+    LAST_CALL = "last_call", StepKind(does="writes to the person with the claim", own=True)
+    #: Nobody is notified; the card updates the time left.
+    REDRAW = "redraw", StepKind(does="updates the time left", own=True)
 
 
-#: Actions that wait while the request is claimed: all that would call other people.
-PAUSED = frozenset({Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK})
+#: What people write in nod.yaml, and what they do not.
+WRITTEN = tuple(action for action in Action if not action.kind.own)
+OWN = tuple(action for action in Action if action.kind.own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from bot.approval import LONGEST_NOTE, Approval
 from bot.errors import Refusal, Refused
-from bot.ladder import Action
 from bot.matching import value_at
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
@@ -230,7 +229,7 @@ def approvers_of(route: Route, approval: Approval) -> tuple[str, ...]:
 
     If a newer file has removed a step's people, they are out.
     """
-    lets_in = {name for rung in route.ladder if rung.action is Action.WIDEN for name in rung.who}
+    lets_in = {name for rung in route.ladder if rung.action.kind.adds_approvers for name in rung.who}
     return tuple(dict.fromkeys((*route.approvers, *(name for name in approval.widened if name in lets_in))))
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.approval import TIMEOUTS, Approval, distinct_people
-from bot.ladder import Action, DeadlineSource, time_left
+from bot.ladder import DeadlineSource, time_left
 from bot.policy import Policy, approvers_of, requesters_named
 from bot.protocol import HITLDecision
 from bot.surface import Surface
@@ -210,32 +210,21 @@ def _who_can(approval: Approval, *, policy: Policy) -> str:
     return f"{_capital(listed(people, 'or'))} can decide."
 
 
-_DOES = {
-    Action.REMIND: "Reminder at ",
-    Action.PING: "{who} pinged at ",
-    Action.WIDEN: "{who} can also decide from ",
-    Action.PAGE: "Escalates to the alert channels at ",
-    Action.FALLBACK: "Also shown elsewhere from ",
-}
-
-
 def _next_step(approval: Approval, *, policy: Policy, now: datetime) -> Saying:
     """What happens next if nobody answers, from the record and not from the file, which may have changed.
 
     A step that is due already is left out: it fires in a moment, and the card is updated.
     """
     ahead = approval.ahead
-    if ahead is None or ahead.at <= now or ahead.action not in _DOES:
+    if ahead is None or ahead.at <= now or not ahead.action.kind.says:
         return ()
     people = called(policy, ahead.who, approval)
     if ahead.who and not people:
         return ()
-    who = listed(people, "and")
-    if ahead.action is Action.PING:
-        who += " is" if len(people) == 1 else " are"
-    does = _DOES[ahead.action].replace("{who}", who)
+    are = "is" if len(people) == 1 else "are"
+    says = ahead.action.kind.says.replace("{are}", are).replace("{who}", listed(people, "and"))
     soon = ahead.at - now < SECOND_BEFORE_A_STEP
-    return (_capital(does), (moment_of if soon else _to_the_minute)(ahead.at, now=now), ".")
+    return (_capital(says), (moment_of if soon else _to_the_minute)(ahead.at, now=now), ".")
 
 
 def _to_the_minute(at: datetime, *, now: datetime) -> Moment:

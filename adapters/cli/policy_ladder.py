@@ -8,7 +8,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from bot.hours import Keep
-from bot.ladder import Action, Rung
+from bot.ladder import Rung
 from bot.policy import Policy
 from bot.rotation import OnCall, Rotation, ScheduleRef
 from bot.routing import Route
@@ -67,19 +67,11 @@ def when_of(rung: Rung) -> str:
 
 
 def _deed(rung: Rung, policy: Policy) -> str:
-    who = ", ".join(people_of(policy, rung.who))
-    cards = f"puts the card in {', '.join(map(str, rung.cards))}"
-    match rung.action:
-        case Action.PING:
-            return f"pings {who}"
-        case Action.WIDEN:
-            return f"lets {who} decide too" + (f" and {cards}" if rung.cards else "")
-        case Action.PAGE:
-            return "pages the alerts" + (f" and pings {who}" if who else "")
-        case Action.FALLBACK:
-            return cards
-        case _:
-            return "reminds in the thread"
+    who, cards = ", ".join(people_of(policy, rung.who)), ", ".join(map(str, rung.cards))
+    does = rung.action.kind.does
+    also = f" and pings {who}" if who and "{who}" not in does else ""
+    also += f" and puts the card in {cards}" if cards and "{cards}" not in does else ""
+    return does.format(who=who, cards=cards) + also
 
 
 def _duty(one: OnCall, now: datetime) -> str:

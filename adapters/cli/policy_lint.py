@@ -11,7 +11,7 @@ from re import fullmatch
 
 from adapters.cli.policy_ladder import unstaffed
 from bot.hours import Hours
-from bot.ladder import Action, Rung
+from bot.ladder import Rung, Takes
 from bot.matching import Match, Pattern
 from bot.policy import Person, Policy
 from bot.ports import GroupRef
@@ -69,9 +69,6 @@ def ever(one: OnCall) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*one.rotation.people, *(over.who for over in one.rotation.overrides))))
 
 
-_VERBS = {Action.PING: "pings", Action.WIDEN: "widens to", Action.PAGE: "pages"}
-
-
 def rung_faults(reach: Reach, route: Route, *, now: datetime) -> Iterator[Fault]:
     """All findings about an escalation, step by step; none of them is an error."""
     seen: list[Rung] = []
@@ -88,14 +85,14 @@ def rung_faults(reach: Reach, route: Route, *, now: datetime) -> Iterator[Fault]
 
 
 def _nobody(reach: Reach, route: Route, rung: Rung) -> Iterator[Fault]:
-    if rung.action not in _VERBS:
+    if not rung.action.kind.calls:
         return
-    if rung.action is Action.PAGE and not reach.alerts:
+    if rung.action.kind.pages and not reach.alerts:
         what = f"route {route.name} pages {_when(rung)}, and `alerts` is empty"
         yield Fault(error=False, what=what, fix="Add a channel or service under alerts.")
     found = any(reach.reaches(person) for person in reach.ever(rung.who))
     if rung.who and not found and not reach.unknown(rung.who):
-        what = f"route {route.name} {_VERBS[rung.action]} nobody {_when(rung)}"
+        what = f"route {route.name} {rung.action.kind.calls} nobody {_when(rung)}"
         yield Fault(error=False, what=what, fix="Name a person who can be reached.")
 
 
@@ -103,12 +100,12 @@ def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung])
     """A step whose approvers can already decide, or whose channel already has the card, by the steps before."""
     places = {*route.cards, *(place for other in earlier for place in other.cards)}
     new_places = set(rung.cards) - places
-    if rung.action is Action.FALLBACK and not new_places:
+    if rung.action.kind.cards is Takes.NEEDS and not new_places:
         what = f"route {route.name} falls back to channels that already have the card {_when(rung)}"
         yield Fault(error=False, what=what, fix="Name another channel, or remove the step.")
-    if rung.action is not Action.WIDEN or _open(reach, rung.who):
+    if not rung.action.kind.adds_approvers or _open(reach, rung.who):
         return
-    widened = (name for other in earlier if other.action is Action.WIDEN for name in other.who)
+    widened = (name for other in earlier if other.action.kind.adds_approvers for name in other.who)
     before = (*route.approvers, *widened)
     # None of those who take turns could decide at any time.
     always = tuple(name for name in before if name not in reach.policy.oncall)

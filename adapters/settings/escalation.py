@@ -12,12 +12,8 @@ from adapters.settings.models import FileText, OnCallText, OverrideText, RouteTe
 from adapters.settings.variables import web_address
 from bot.errors import ConfigError
 from bot.hours import Hours, Keep
-from bot.ladder import Action, Rung
+from bot.ladder import Rung, Takes
 from bot.rotation import Cadence, OnCall, Override, Rotation, ScheduleRef
-
-#: What `who` and `cards` mean is told by what the rung does: some need them, for some they mean nothing.
-_NEEDS_WHO, _NO_WHO = (Action.PING, Action.WIDEN), (Action.REMIND, Action.FALLBACK)
-_NEEDS_CARDS, _MAY_HAVE_CARDS = (Action.FALLBACK,), (Action.FALLBACK, Action.WIDEN)
 
 
 def check_ladders(file: FileText, lines: Lines) -> None:
@@ -51,7 +47,7 @@ def ladder_of(route: RouteText, hours: Mapping[str, Hours]) -> tuple[Rung, ...]:
 def _rung(rung: RungText, hours: Mapping[str, Hours]) -> Rung:
     named = rung.during or rung.outside
     return Rung(
-        action=Action(rung.do),
+        action=rung.do,
         share=None if isinstance(rung.at, timedelta) else rung.at,
         before=rung.at if isinstance(rung.at, timedelta) else None,
         who=tuple(dict.fromkeys(rung.who)),
@@ -62,17 +58,17 @@ def _rung(rung: RungText, hours: Mapping[str, Hours]) -> Rung:
 
 
 def _check_lists(rung: RungText, place: Place, lines: Lines) -> None:
-    action, given = Action(rung.do), rung.model_fields_set
+    action, kind, given = rung.do, rung.do.kind, rung.model_fields_set
     where, named = lines.where(place), ".".join(map(str, place))
-    if action in _NEEDS_WHO and not rung.who:
+    if kind.who is Takes.NEEDS and not rung.who:
         raise ConfigError(where, f"{named}.who is missing", f"Name the people or groups to {action.value}.")
-    if action in _NEEDS_CARDS and not rung.cards:
+    if kind.cards is Takes.NEEDS and not rung.cards:
         what = f"{named}.cards is missing"
         raise ConfigError(where, what, "Name the channels that get the card.")
-    if action in _NO_WHO and "who" in given:
+    if kind.who is Takes.NO and "who" in given:
         what = f"{action.value} takes no `who`"
         raise ConfigError(lines.where((*place, "who")), what, "Remove it, or make it a ping.")
-    if action not in _MAY_HAVE_CARDS and "cards" in given:
+    if kind.cards is Takes.NO and "cards" in given:
         what = f"{action.value} takes no `cards`"
         raise ConfigError(lines.where((*place, "cards")), what, "Remove them, or make it widen or fallback.")
 

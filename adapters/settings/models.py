@@ -16,6 +16,7 @@ from adapters.settings.lines import ASIDE
 from adapters.settings.variables import GUID, LONGEST_ADDRESS
 from adapters.settings.words import (
     Day,
+    Do,
     Duration,
     Instant,
     Moment,
@@ -111,7 +112,7 @@ class RungText(Strict):
     """One escalation step: when, and what to do."""
 
     at: RungTime
-    do: Literal["remind", "ping", "widen", "page", "fallback"]
+    do: Do
     who: list[str] = []
     cards: list[Where] = []
     during: str | None = None

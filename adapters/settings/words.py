@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from adapters.settings.shapes import LONGEST_SHAPE, compiled
 from adapters.settings.variables import GUID
-from bot.ladder import LONGEST_WINDOW
+from bot.ladder import LONGEST_WINDOW, WRITTEN, Action
 from bot.ports import GroupRef
 from bot.surface import Destination, Surface
 
@@ -208,6 +208,15 @@ def _instant(value: Any) -> datetime:
         raise ValueError("is too far in the past or future") from None
 
 
+def _action(value: Any) -> Action:
+    """What an escalation step does, of what people can write."""
+    found = next((action for action in WRITTEN if action == value), None)
+    if found is None:
+        *others, last = WRITTEN
+        raise ValueError(f"must be {', '.join(others)} or {last}")
+    return found
+
+
 def text(pattern: str | None = None, *examples: str, **more: Any) -> WithJsonSchema:
     """The JSON Schema of a value that a validator reads; it accepts at least what that does."""
     schema = {"type": "string", **({"pattern": pattern} if pattern else {}), **more}
@@ -232,6 +241,7 @@ RungTime = Annotated[
     BeforeValidator(rung_time),
     text(r"^\d+(\.\d+)?\s*(%|(ms|s|m|h|d)\s+before)$", "65%", "60s before"),
 ]
+Do = Annotated[Action, BeforeValidator(_action), WithJsonSchema({"enum": [*WRITTEN], "type": "string"})]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone), text(_ZONE.pattern, "Europe/Berlin")]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), text(r"^([01]\d|2[0-3]):[0-5]\d$", "09:00")]
 Weekday = Annotated[int, BeforeValidator(_weekday), WithJsonSchema({"enum": list(WEEKDAYS)})]

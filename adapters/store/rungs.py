@@ -20,10 +20,9 @@ from adapters.store.outbox import OWED, write_outbox
 from adapters.store.placements import place
 from adapters.store.proofs import COLUMNS, Proofs, Terms, terms_in
 from adapters.store.whole import decided, whole_of
-from bot.alerts import rung_cause
 from bot.approval import Approval, Stage
 from bot.audit import Fact
-from bot.ladder import PAUSED, Action
+from bot.ladder import OWN, WRITTEN, Action
 from bot.records import LAST_CALLS, DueRung, NotificationKind, OutboxItem, Triggered
 
 _A, _C, _R, _T = tables.approvals.c, tables.claims.c, tables.rungs.c, tables.notices.c
@@ -40,13 +39,13 @@ def _can_fire(now: datetime) -> tuple[ColumnElement[bool], ...]:
         _R.fired_at.is_(None),
         _R.due_at <= now,
         asked.correlate(tables.rungs),
-        or_(_R.action.not_in(PAUSED), ~held.correlate(tables.rungs)),
+        or_(_R.action.not_in(WRITTEN), ~held.correlate(tables.rungs)),
     )
 
 
 _Place = tuple[object, ...]  #: approval, surface, and the card or the person there
-#: What these do is not about everybody who looks at the card.
-_QUIET = frozenset({Action.LAST_CALL, Action.REDRAW})
+#: What raises an alert.
+_PAGING = tuple(action for action in Action if action.kind.pages)
 
 
 async def ladder_anew(
@@ -69,15 +68,15 @@ async def ladder_anew(
     mine = and_(_R.approval_id == approval_id, or_(gone, _R.number.in_(ahead)))
     if keep_lease:
         mine = and_(mine, _R.number < LAST_CALLS)
-    paged = and_(mine, _R.fired_at.is_not(None), _R.action == Action.PAGE)
-    numbers = (await connection.execute(select(_R.number).where(paged).order_by(_R.number))).scalars().all()
+    paged = and_(mine, _R.fired_at.is_not(None), _R.action.in_(_PAGING))
+    pages = (await connection.execute(select(_R.action, _R.number).where(paged).order_by(_R.number))).all()
     await connection.execute(delete(tables.rungs).where(mine))
     if rungs:
         new = insert_new(connection, tables.rungs).on_conflict_do_nothing()
         await connection.execute(new, [columns_of(rung, tables.rungs) for rung in rungs])
-    for number in numbers:  # else the page of the new rung would be taken for the one that is out
+    for action, number in pages:  # else the page of the new rung would be taken for the one that is out
         how = "the request or its deadline changed; it is raised again if nobody answers"
-        await resolve_alert(connection, approval_id, cause=rung_cause(number), how=how, at=at)
+        await resolve_alert(connection, approval_id, cause=f"{action.kind.pages}-{number}", how=how, at=at)
 
 
 class SqlRungs(Part):
@@ -196,7 +195,7 @@ async def _waiting(connection: AsyncConnection, rungs: Sequence[DueRung]) -> set
 
 
 def _widened(before: Terms, firing: Triggered) -> Terms:
-    named = [name for rung in firing.rungs if rung.action is Action.WIDEN for name in rung.who]
+    named = [name for rung in firing.rungs if rung.action.kind.adds_approvers for name in rung.who]
     return replace(before, widened=tuple(dict.fromkeys((*before.widened, *named))))
 
 
@@ -219,7 +218,7 @@ async def _show(
         if actions != {Action.LAST_CALL}:
             terms = after[firing.approval_id].columns(proofs)
             row = {"of": firing.approval_id, "let_in": terms["widened"], "signed": terms["terms_signature"]}
-            (quiet if actions <= _QUIET else loud).append(row)
+            (quiet if actions <= set(OWN) else loud).append(row)
     if loud:
         await connection.execute(shown.values(escalated_at=at), loud)
     if quiet:

@@ -31,7 +31,7 @@ from adapters.store.compare_and_set import chunks
 from adapters.store.database import Fetch, Part, paced
 from adapters.store.proofs import Proofs
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
-from bot.ladder import Action, Ahead, Deadline
+from bot.ladder import WRITTEN, Ahead, Deadline
 from bot.protocol import HITLDecision
 from bot.surface import Surface
 
@@ -40,8 +40,6 @@ _R, _V = tables.rungs.c, tables.votes.c
 
 #: What still changes after so many readings counts as forged: Nod fails closed.
 READINGS = 5
-#: Rungs of which the others hear nothing.
-_UNSAID = (Action.LAST_CALL, Action.REDRAW)
 
 
 def approvals_decided() -> Select[Any]:
@@ -61,7 +59,7 @@ _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _DECIDED_OF = _DECIDED.where(_A.id.in_(_SOME))
 _VOTES_OF = select(tables.votes).where(_V.approval_id.in_(_SOME)).order_by(_V.at, _V.person)
 _CLAIMS_OF = select(tables.claims).where(_C.approval_id.in_(_SOME)).order_by(_C.at, _C.person)
-_SAID = _R.action.not_in(_UNSAID)
+_SAID = _R.action.in_(WRITTEN)
 _FIRED_OF = (
     select(tables.rungs)
     .where(_R.fired_at.is_not(None), _SAID, _R.approval_id.in_(_SOME))
@@ -87,7 +85,7 @@ def with_next(approvals: FromClause) -> FromClause:
     of_same = other.c.approval_id == _A.id
     first = (
         select(other.c.number)
-        .where(of_same, other.c.fired_at.is_(None), other.c.action.not_in(_UNSAID))
+        .where(of_same, other.c.fired_at.is_(None), other.c.action.in_(WRITTEN))
         .order_by(other.c.due_at, other.c.number)
         .limit(1)
         .correlate(tables.approvals)

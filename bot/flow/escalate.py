@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.alerts import ONE, RUNG, alert_of
+from bot.alerts import KINDS, ONE, alert_of
 from bot.approval import Approval
 from bot.errors import Unavailable
 from bot.flow import BATCH
@@ -19,9 +19,6 @@ from bot.notifications import left, stand_ins
 from bot.policy import kept_out, named_for
 from bot.records import Alert, Cursor, DueRung, NotificationKind, OutboxItem, Placement, Triggered
 from bot.wording import waiting_name
-
-#: Actions whose people are mentioned in the thread, and get a direct message.
-TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
 
 #: At most this many people of one step get a direct message; a larger group is only mentioned.
 MOST_ALONE = 30
@@ -96,12 +93,11 @@ class Escalate(ChatStep):
     def _firing(self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]) -> Triggered:
         rungs = sorted(rungs, key=lambda rung: (rung.due_at, rung.number))
         loud = [rung for rung in rungs if rung.action is not Action.REDRAW]
-        pages = [rung for rung in rungs if rung.action is Action.PAGE]
         return Triggered(
             rungs=tuple(rungs),
             notices=self._notices(loud, approval, standing) if loud else (),
             placements=_placements(rungs, approval, standing),
-            alert=self._alert(pages[-1], approval) if pages else None,
+            alert=self._alert(rungs, approval),
         )
 
     def _note(self, firing: Triggered) -> None:
@@ -116,16 +112,20 @@ class Escalate(ChatStep):
             )
             self._metrics.count("rung_fired")
 
-    def _alert(self, rung: DueRung, approval: Approval) -> Alert:
-        policy, now = self._policy(), self._clock()
+    def _alert(self, rungs: Sequence[DueRung], approval: Approval) -> Alert | None:
+        """The last of them that pages is enough."""
+        paging = [(rung, cause) for rung in rungs if (cause := rung.action.kind.pages)]
+        if not paging:
+            return None
+        (rung, cause), policy, now = paging[-1], self._policy(), self._clock()
         named = named_for(policy, rung.who, approval)
         facts = {
             "waiting": waiting_name(approval, policy=policy),
             "left": left(approval, now),
             "who": (f" For {named}." if named else "") + stand_ins(policy, rung.who),
         }
-        variant = "votes" if approval.votes else ONE
-        return alert_of(RUNG, approval.id, facts, at=now, variant=variant, part=str(rung.number))
+        variant = "votes" if approval.votes and "votes" in KINDS[cause].texts else ONE
+        return alert_of(cause, approval.id, facts, at=now, variant=variant, part=str(rung.number))
 
     def _notices(
         self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]
@@ -137,7 +137,7 @@ class Escalate(ChatStep):
         alone = [
             self._alone(approval, rung.who, NotificationKind.LAST_CALL, rung.number, standing) for rung in calls
         ]
-        who = tuple(dict.fromkeys(name for rung in others if rung.action in TELLS for name in rung.who))
+        who = tuple(dict.fromkeys(name for rung in others if rung.action.kind.calls for name in rung.who))
         threads = [
             OutboxItem(
                 mark=f"{placement.card_id}.rung{highest}",

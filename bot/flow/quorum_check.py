@@ -7,7 +7,6 @@ from datetime import datetime
 
 from bot.alerts import NOBODY, UNDECIDABLE, alert_of, alert_text
 from bot.approval import Actor, Approval, Vote, distinct_people
-from bot.ladder import Action
 from bot.policy import Person, Policy, kept_out, names_of, requesters_named
 from bot.protocol import HITLDecision
 from bot.records import Alert
@@ -60,7 +59,7 @@ def _ever(route: Route) -> tuple[str, ...]:
     """The names of all who can decide at some time: the route's, and those that a step adds."""
     return (
         *route.approvers,
-        *(name for rung in route.ladder if rung.action is Action.WIDEN for name in rung.who),
+        *(name for rung in route.ladder if rung.action.kind.adds_approvers for name in rung.who),
     )
 
 

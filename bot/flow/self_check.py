@@ -17,6 +17,7 @@ import structlog
 from bot.alerts import (
     CHANNEL_DEAD,
     CHANNEL_LATE,
+    KINDS,
     LATE_TICK,
     LEFT_OUT,
     MISSED,
@@ -308,7 +309,7 @@ class SelfCheck:
     async def _resolve(self, breaches: list[_Violation]) -> None:
         """Resolve what is no longer found. The step that shows cards resolves what channels lack."""
         found = {(violation.about, violation.cause) for violation in breaches}
-        for alert in await self._alerts.open_of(cause={*_RESOLVED_HERE, NO_CARD}):
+        for alert in await self._alerts.open_of(cause=_RESOLVED_HERE):
             about, cause = alert.approval_id, alert.cause
             if (about, cause) in found or (cause == NO_CARD and not about.startswith(ROUTE)):
                 continue
@@ -316,8 +317,8 @@ class SelfCheck:
                 await self._alerts.resolve(about, cause=cause, how=over(cause))
 
 
-#: What a look resolves that does not find it any more.
-_RESOLVED_HERE = (SURFACE_DEAD, CHANNEL_DEAD, CHANNEL_LATE, MISSED, LEFT_OUT, STUCK, LATE_TICK, NOBODY)
+#: What a look resolves that does not find it any more; of `NO_CARD`, what is about a route.
+_RESOLVED_HERE = {NO_CARD, *(kind.cause for kind in KINDS.values() if kind.found)}
 
 
 def _store_down(why: str) -> _Violation:

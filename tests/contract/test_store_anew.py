@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.store.open import SqlStore
-from bot.alerts import rung_cause
+from bot.alerts import RUNG
 from bot.approval import Outcome, Stage
 from bot.ladder import Action, Lease
 from bot.records import LAST_CALLS, Claimed, DueRung, NewApproval
@@ -77,7 +77,7 @@ async def test_a_page_that_was_taken_back_pages_again(store: SqlStore) -> None:
     """The first one is over; else the second would be taken for it, and wake nobody."""
     page = a_rung(0, due=-1, action=Action.PAGE)
     await fired(store, page)
-    alert = an_alert(cause=rung_cause(0))
+    alert = an_alert(cause=f"{RUNG}-0")
     assert await store.alerts.raise_(alert)
     assert await retime(store, deadline=a_deadline(after(900)), rungs=[page])
     assert (alert,) == await store.alerts.open_of(approval_id="r1")
