@@ -35,8 +35,8 @@ def tables(runs: Runs, *, version: str, loads: Sequence[float]) -> str:
     load = f"{min(loads):.1f} to {max(loads):.1f}" if loads else "unknown"
     return "\n".join(
         [
-            f"Version {version} on {machine()}.",
-            f"Load average during the runs: {load}. Figures are medians of `n` runs.",
+            f"`make bench` measured version {version} on {machine()}.",
+            f"During the runs, the load average was {load}. Figures are medians of `n` runs.",
             "",
             "| measure | Nod | naive | goal, stretch | verdict | n |",
             "|---|---|---|---|---|---|",
