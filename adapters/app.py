@@ -64,7 +64,7 @@ from bot.flow.desk import FrontDesk
 from bot.flow.ingest import Ingest
 from bot.flow.polls import Polls
 from bot.flow.sights import Sights
-from bot.ports import Clock, Directory, Pager, Platform, utc_now
+from bot.ports import Clock, Directory, Pager, Source, utc_now
 from bot.records import Step
 from bot.routing import Rules
 from bot.seal import Seal, Signing
@@ -141,7 +141,7 @@ async def open_nod(
         met = rehearsal.met if rehearsal else ()
         memory = await enter(_open_memory(base, met, accept_rollback=accept_rollback))
         store, stored = memory.store, memory.stored
-        platform: Platform = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
+        source: Source = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
         policy = _policy_in_force(base, store)
         front_desk = FrontDesk(
             store=store, policy=policy.policy, seal=seal, clock=now, metrics=metrics, sights=sights,
@@ -157,13 +157,13 @@ async def open_nod(
         await _keep_people(stack, base, chats, policy)
         wake = _wake_endpoint(base)
         ingest = Ingest(
-            platform=platform, store=store, policy=policy.policy, clock=now, metrics=metrics,
+            source=source, store=store, policy=policy.policy, clock=now, metrics=metrics,
             run_of=wake.run_of if wake else None, heard=now.heard,
         )  # fmt: skip
         runtime = Runtime(
-            ingest=ingest, platform=platform, store=store, chats=chats.chats, pagers=memory.pagers,
+            ingests=(ingest,), store=store, chats=chats.chats, pagers=memory.pagers,
             callbacks=base.callbacks, policy=policy.policy, reach=policy.reach, seal=seal, clock=now,
-            metrics=metrics, ring=wake_ups.ring, sights=sights,
+            metrics=metrics, ring_of=wake_ups.ring_of, sights=sights,
         )  # fmt: skip
         chores = keeping(policy, stored, memory.alerts, memory.signer, clock)
         chores |= await self_checking(
@@ -257,7 +257,7 @@ def _policy_in_force(base: _Base, store: Store) -> PolicyInForce[PolicyFile]:
     )  # fmt: skip
 
 
-def _platform(environment: Environment, clock: Clock) -> AbstractAsyncContextManager[Platform]:
+def _platform(environment: Environment, clock: Clock) -> AbstractAsyncContextManager[Source]:
     return open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=clock)
 
 

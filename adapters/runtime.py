@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,7 +29,7 @@ from bot.flow.show import Show
 from bot.flow.sights import Sights
 from bot.flow.undelivered import Losses
 from bot.policy import Policy
-from bot.ports import Callbacks, Chat, Clock, Metrics, Pager, Platform
+from bot.ports import Callbacks, Chat, Clock, Metrics, Pager
 from bot.records import Ring, Step
 from bot.seal import Seal
 from bot.store import Store
@@ -53,8 +53,7 @@ log = structlog.get_logger()
 class Runtime:
     """What the steps need of the world."""
 
-    ingest: Ingest
-    platform: Platform
+    ingests: Sequence[Ingest]  #: one for each source
     store: Store
     chats: Mapping[Surface, Chat]
     pagers: Mapping[str, Pager]
@@ -64,13 +63,15 @@ class Runtime:
     seal: Seal
     clock: Clock
     metrics: Metrics
-    ring: Ring
+    ring_of: Callable[[str], Ring]  #: wakes the steps of a source
     sights: Sights = field(default_factory=Sights)  #: shared with the desk
 
-    def steps(self, pool: Callable[[Step], WorkerPool]) -> dict[Step, Round]:
-        """Every arrow of `bot.approval`, and what keeps people informed."""
+    def steps(self, pool: Callable[[Step], WorkerPool]) -> dict[str, dict[Step, Round]]:
+        """Every arrow of `bot.approval`, and what keeps people informed.
+
+        Where there are several sources, each has steps of its own under its name: none waits for another.
+        """
         store, clock, metrics, policy = self.store, self.clock, self.metrics, self.policy
-        platform, losses = self.platform, Losses(store=store, clock=clock)
         missed = MissedRequests(store=store, clock=clock)
 
         def deps(step: Step, policy: Callable[[], Policy]) -> StepDeps:
@@ -82,17 +83,6 @@ class Runtime:
             store=store, callbacks=self.callbacks, policy=policy, clock=clock, metrics=metrics,
             pool=pool(Step.ANSWER),
         )  # fmt: skip
-        deliver = Deliver(
-            platform=platform, store=store, policy=policy, polls=self.ingest.polls,
-            clock=clock, metrics=metrics, pool=pool(Step.DELIVER), ring=self.ring, losses=losses,
-        )  # fmt: skip
-        expire = Expire(
-            platform=platform, store=store, clock=clock, metrics=metrics, pool=pool(Step.EXPIRE), missed=missed
-        )
-        reconcile = Reconcile(
-            platform=platform, store=store, polls=self.ingest.polls, clock=clock, metrics=metrics,
-            pool=pool(Step.RECONCILE), losses=losses, missed=missed,
-        )  # fmt: skip
         alert = PageOut(
             store=store,
             pagers=self.pagers,
@@ -101,21 +91,45 @@ class Runtime:
             metrics=metrics,
             pool=lambda: pool(Step.ALERT),
         )
-        return {
-            Step.INGEST: self.ingest.round,
+        steps: dict[str, dict[Step, Round]] = {"": {
             Step.ANSWER: answer.round,
             Step.BATCH: Batch(deps(Step.BATCH, policy), seal=self.seal).round,
             Step.SHOW: Show(deps(Step.SHOW, policy), seal=self.seal, sights=self.sights).round,
-            Step.DELIVER: deliver.round,
             # To notify people, it is enough where they were last found; to let them decide, it is not.
             Step.ESCALATE: Escalate(deps(Step.ESCALATE, self.reach)).round,
             Step.ANNOUNCE: Announce(deps(Step.ANNOUNCE, self.reach)).round,
             Step.NOTIFY: Notify(deps(Step.NOTIFY, self.reach), missed=missed).round,
             Step.AMEND: Amend(deps(Step.AMEND, self.reach)).round,
             Step.CLOSE: Close(store=store, metrics=metrics).round,
+            Step.ALERT: alert.round,
+        }}  # fmt: skip
+        for ingest in self.ingests:
+            name = ingest.source.name if len(self.ingests) > 1 else ""
+            steps.setdefault(name, {}).update(self._of_source(ingest, name, missed, pool))
+        return steps
+
+    def _of_source(
+        self, ingest: Ingest, name: str, missed: MissedRequests, pool: Callable[[Step], WorkerPool]
+    ) -> dict[Step, Round]:
+        """What polls, tells and outlives one source."""
+        source, store, clock, metrics, about = ingest.source, self.store, self.clock, self.metrics, ingest.about
+        losses = Losses(store=store.of(source.name), clock=clock, about=about)
+        deliver = Deliver(
+            source=source, store=store, policy=self.policy, polls=ingest.polls, clock=clock, metrics=metrics,
+            pool=pool(Step.DELIVER), ring=self.ring_of(name), losses=losses, about=about,
+        )  # fmt: skip
+        expire = Expire(
+            source=source, store=store, clock=clock, metrics=metrics, pool=pool(Step.EXPIRE), missed=missed
+        )
+        reconcile = Reconcile(
+            source=source, store=store, polls=ingest.polls, clock=clock, metrics=metrics,
+            pool=pool(Step.RECONCILE), losses=losses, missed=missed,
+        )  # fmt: skip
+        return {
+            Step.INGEST: ingest.round,
+            Step.DELIVER: deliver.round,
             Step.EXPIRE: expire.round,
             Step.RECONCILE: reconcile.round,
-            Step.ALERT: alert.round,
         }
 
 
@@ -148,10 +162,12 @@ async def run_steps(
                         liveness=liveness,
                         clock=runtime.clock,
                         metrics=runtime.metrics,
+                        source=source,
                     ),
-                    name=f"step:{step}",
+                    name=f"step:{step}:{source}" if source else f"step:{step}",
                 )
-                for step, round_ in runtime.steps(pool).items()
+                for source, steps in runtime.steps(pool).items()
+                for step, round_ in steps.items()
             ]
             loops += [
                 tasks.create_task(

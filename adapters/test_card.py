@@ -34,7 +34,7 @@ from bot.flow.sights import Sights
 from bot.matching import Match
 from bot.policy import Person, Policy
 from bot.ports import NO_METRICS, Chat, Clock, Listing
-from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.protocol import GLAIP, HITLDecision, HITLRequest, HITLResponse
 from bot.records import Step
 from bot.routing import Route, Rules
 from bot.seal import Seal, Signing
@@ -64,9 +64,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoPlatform:
-    """Implements `bot.ports.Platform` without any: nothing ever waits there."""
+    """Implements `bot.ports.Source` without any: nothing ever waits there."""
 
     clock: Clock
+    name: str = GLAIP
 
     async def pending(self) -> Listing:
         """Nothing."""
@@ -83,13 +84,14 @@ class NoPlatform:
 
 @dataclass(slots=True, kw_only=True)
 class OneRequest:
-    """Implements `bot.ports.Platform` with one request, in memory."""
+    """Implements `bot.ports.Source` with one request, in memory."""
 
     request: HITLRequest
     until: datetime
     clock: Clock
     answer: HITLResponse | None = None
     withdrawn: bool = False
+    name: str = GLAIP
 
     async def pending(self) -> Listing:
         """The request, until it is answered, withdrawn or too late."""
@@ -324,11 +326,11 @@ async def _flow(cards: CardTester, route: Route, platform: OneRequest, tell: Tel
         store = await stack.enter_async_context(
             open_store(url, ring=wake_ups.ring, pagers=(), clock=clock, signing=Signing(secret))
         )
-        ingest = Ingest(platform=platform, store=store, policy=policy, clock=clock, metrics=NO_METRICS)
+        ingest = Ingest(source=platform, store=store, policy=policy, clock=clock, metrics=NO_METRICS)
         runtime = Runtime(
-            ingest=ingest, platform=platform, store=store, chats=cards.chats, pagers={},
+            ingests=(ingest,), store=store, chats=cards.chats, pagers={},
             callbacks=FunctionCallbacks(), policy=policy, reach=policy, seal=seal, clock=clock,
-            metrics=NO_METRICS, ring=wake_ups.ring, sights=sights,
+            metrics=NO_METRICS, ring_of=wake_ups.ring_of, sights=sights,
         )  # fmt: skip
         front = FrontDesk(store=store, policy=policy, seal=seal, clock=clock, metrics=NO_METRICS, sights=sights)
         cards.switch.tests[seal] = TellingDesk(desk=front, policy=policy, tell=tell)

@@ -13,8 +13,9 @@ from types import MappingProxyType
 
 from bot.approval import Approval, Outcome
 from bot.ladder import Action
+from bot.protocol import GLAIP
 from bot.records import Alert
-from bot.wording import quoted_name, too_few
+from bot.wording import called_platform, quoted_name, too_few
 
 UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
 NO_CARD, CARD_REFUSED, CHANNEL_LATE = "no-card", "card-refused", "channel-late"
@@ -29,6 +30,29 @@ POLICY_REFUSED, TAIL_MISSING, SHARED = "policy", "audit-tail-missing", "socket-s
 
 #: The subject of alerts that do not concern one request, channel or chat.
 PLATFORM, STORE, REQUESTS = "platform", "store", "requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A source, as the subject of its alerts."""
+
+    id: str = PLATFORM
+    name: str = ""  #: where there are several
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What it is called in the sentences below."""
+        called = called_platform(self.name)
+        to = f" for {self.name}" if self.name else ""
+        return {"platform": called, "Platform": f"T{called[1:]}", "to": to}
+
+
+ONLY = Subject()  #: the only one there is
+
+
+def subject_of(source: str, *, named: bool) -> Subject:
+    """With its name if that is to be said."""
+    return Subject(PLATFORM if source == GLAIP else f"{PLATFORM}:{source}", source if named else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +76,17 @@ _KINDS = (
     _kind(
         UNDELIVERED,
         "decisions are delivered in time again",
-        one="Not delivered yet: the decision on {tool}, {left} left. The platform has not accepted it ({why}). "
+        one="Not delivered yet: the decision on {tool}, {left} left. {Platform} has not accepted it ({why}). "
         "Nod keeps trying.",
-        several="{count} decisions are not delivered yet ({why}). Nod keeps trying. "
+        several="{count} decisions{to} are not delivered yet ({why}). Nod keeps trying. "
         "The earliest deadline is in {left}.",
     ),
     _kind(
         UNDELIVERABLE,
-        "the platform accepts decisions again",
-        one="Not delivered: the decision on {tool}. Its deadline passed before the platform accepted it "
+        "{platform} accepts decisions again",
+        one="Not delivered: the decision on {tool}. Its deadline passed before {platform} accepted it "
         "({why}).",
-        several="{count} decisions were not delivered before their deadlines ({why}). "
+        several="{count} decisions{to} were not delivered before their deadlines ({why}). "
         "The latest was on {tool}.",
     ),
     _kind(
@@ -159,17 +183,17 @@ _KINDS = (
     ),
     _kind(
         BLIND,
-        "the platform can be read again",
-        one="Nod cannot read the platform's pending requests ({why}). Nobody is asked about new ones.",
+        "{platform} can be read again",
+        one="Nod cannot read {platform}'s pending requests ({why}). Nobody is asked about new ones.",
     ),
     _kind(
         UNREADABLE,
         "every pending request can be read",
-        one="1 item of the platform's pending list cannot be read ({why}). Nobody is asked about it.",
-        several="{count} items of the platform's pending list cannot be read ({why}). "
+        one="1 item of {platform}'s pending list cannot be read ({why}). Nobody is asked about it.",
+        several="{count} items of {platform}'s pending list cannot be read ({why}). "
         "Nobody is asked about them.",
     ),
-    _kind(SKEWED, "the clocks agree again", one="Nod's clock is {seconds} s {side} the platform's."),
+    _kind(SKEWED, "the clocks agree again", one="Nod's clock is {seconds} s {side} {platform}'s."),
     _kind(
         STORE_DOWN,
         "the database works again",

@@ -204,8 +204,8 @@ class Approval:
 
     @property
     def id(self) -> str:
-        """The platform's request id; also ours, so that one request can never have two decisions."""
-        return self.request.request_id
+        """Made of the source and its request id, so that one request can never have two decisions."""
+        return self.request.key
 
     @property
     def did_not_run(self) -> bool:

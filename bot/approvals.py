@@ -29,7 +29,10 @@ from bot.records import (
 
 
 class Approvals(Protocol):
-    """The approvals. Each move is a compare-and-set in one statement; if it loses, it returns False or None."""
+    """The approvals. Each move is a compare-and-set in one statement; if it loses, it returns False or None.
+
+    What is asked without ids, for a poll, a delivery or an end, is about one source (`bot.store.Store.of`).
+    """
 
     async def insert(self, new_approvals: Sequence[NewApproval]) -> frozenset[str]:
         """Write new approvals with their placements and escalation steps, all in one transaction.

@@ -1,4 +1,4 @@
-"""The ports: what the flow needs from outside: a platform, chats, pagers, people, callbacks.
+"""The ports: what the flow needs from outside: sources, chats, pagers, people, callbacks.
 
 The port to the store is in `bot.store`, and what chats call is in `bot.desk`. Every port uses the domain's
 terms; its errors are those of `bot.errors`, named in each docstring.
@@ -37,8 +37,13 @@ class Listing:
     skew: timedelta | None = None
 
 
-class Platform(Protocol):
-    """The agent platform's side of an approval."""
+class Source(Protocol):
+    """An agent platform that asks for approvals, and takes the answers."""
+
+    @property
+    def name(self) -> str:
+        """Unique and stable: the rows of its approvals use it."""
+        ...
 
     async def pending(self) -> Listing:
         """The pending requests. Raises Unavailable or Forbidden; then nothing can be concluded."""

@@ -36,10 +36,10 @@ log = structlog.get_logger()
 
 
 class Answers(Protocol):
-    """The place to send answers: `HITLClient`, or any `bot.ports.Platform`."""
+    """The place to send answers: `HITLClient`, or any `bot.ports.Source`."""
 
     async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
-        """Send it once. Raises Unavailable, Unanswered, Gone or Forbidden, as `bot.ports.Platform` says."""
+        """Send it once. Raises Unavailable, Unanswered, Gone or Forbidden, as `bot.ports.Source` says."""
         ...
 
     async def word_on(self, request_id: str) -> str | None:
@@ -48,7 +48,7 @@ class Answers(Protocol):
 
 
 class Client(Answers, Protocol):
-    """The platform, as `HITLClient` and `bot.ports.Platform` are."""
+    """The platform, as `HITLClient` and `bot.ports.Source` are."""
 
     async def pending(self) -> Listing:
         """The pending requests. Raises Unavailable or Forbidden."""

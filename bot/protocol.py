@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -10,6 +11,27 @@ from bot.canonical import FORM, FORMS, NotCanonical, digest_of
 
 #: The flaw of a call whose name is not a line of text: many tools could look like that one.
 UNPRINTABLE = "a name has a line break or another character that cannot be seen"
+
+#: The source that the environment names; the only one without `sources:` in nod.yaml.
+GLAIP = "glaip"
+#: How a source is named; an id that begins so is written with its source's name in front.
+SOURCE_NAME = "[a-z][a-z0-9-]*"
+_KEYED = re.compile(f"({SOURCE_NAME})::(.*)", re.DOTALL)
+
+
+def key_of(source: str, request_id: str) -> str:
+    """The id of an approval: the request's own id, with the source's name in front unless that is `glaip`.
+
+    No two requests have the same: an id of `glaip` that reads like one of another source gets its name, too.
+    """
+    return request_id if split_key(request_id) == (source, request_id) else f"{source}::{request_id}"
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """The source of an approval, and the request's own id."""
+    keyed = _KEYED.fullmatch(key) if "::" in key else None
+    return (keyed[1], keyed[2]) if keyed else (GLAIP, key)
+
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -38,6 +60,7 @@ class HITLRequest:
     timeout_at: str | None = None
     timeout_seconds: float | None = None
     platform: str = ""  #: which platform asks: the host of its address
+    source: str = GLAIP  #: by which name Nod reads and answers that platform
     #: Why this call has no canonical form (a key given twice, a number that parsers read differently), in
     #: words: then nobody can be sure of what they approve.
     flaw: str | None = None
@@ -60,7 +83,7 @@ class HITLRequest:
         """
         if self.form not in FORMS:
             raise ValueError(f"unknown digest form {self.form!r}")
-        names: list[Json] = [self.platform, self.request_id, self.agent_id, self.tool_name]
+        names: list[Json] = [self.platform, self.key, self.agent_id, self.tool_name]
         object.__setattr__(self, "_told_flaw", self.flaw)
         if not (self.tool_name.isprintable() and self.agent_id.isprintable()):
             object.__setattr__(self, "flaw", self.flaw or UNPRINTABLE)
@@ -77,6 +100,11 @@ class HITLRequest:
         if form == self.form:
             return digest == self.digest
         return form in FORMS and digest == replace(self, form=form, flaw=self._told_flaw).digest
+
+    @property
+    def key(self) -> str:
+        """The id of its approval: two sources may use the same request id."""
+        return key_of(self.source, self.request_id)
 
     @property
     def tool_args(self) -> Json:

@@ -360,6 +360,10 @@ class DueColumns(Protocol):
 class Store(Protocol):
     """Everything durable, in its parts."""
 
+    def of(self, source: str) -> Store:
+        """The same; what polls and deliveries ask of `approvals` is about this source alone."""
+        ...
+
     @property
     def approvals(self) -> Approvals: ...
 

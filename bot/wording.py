@@ -164,6 +164,11 @@ def name_of(text: str) -> str:
     return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1] + "…"
 
 
+def called_platform(name: str) -> str:
+    """A source in a sentence; it has a name where there are several."""
+    return f"the platform {name}" if name else "the platform"
+
+
 def quoted_name(text: str) -> str:
     """`name_of`, in quotation marks if it could be taken for words of the sentence around it."""
     name = name_of(text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot.errors import Gone
 from bot.ports import Listing
+from bot.protocol import GLAIP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class FakePlatform:
-    """A `bot.ports.Platform` in memory: put requests into `waiting`, read what was decided from `decided`."""
+    """A `bot.ports.Source` in memory: put requests into `waiting`, read what was decided from `decided`."""
+
+    name = GLAIP
 
     def __init__(self, *, clock: Clock) -> None:
         self.waiting: dict[str, HITLRequest] = {}

@@ -1,4 +1,4 @@
-"""The agent platform over HTTP: the client that implements `bot.ports.Platform`, and what it reads.
+"""The agent platform over HTTP: the client that implements `bot.ports.Source`, and what it reads.
 
 Programs of your own import from `nod`; the names that used to be here go on for one release.
 """

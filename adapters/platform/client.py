@@ -1,4 +1,4 @@
-"""The platform over HTTP: `HttpPlatform` is `bot.ports.Platform`, and `open_platform` opens it.
+"""The platform over HTTP: `HttpPlatform` is `bot.ports.Source`, and `open_platform` opens it.
 
 Every call has bounds in time and size, is sent once and read to its end, follows no redirect, and ends in one
 of the errors of `bot.errors`. Neither keys nor bodies nor arguments are logged.
@@ -24,6 +24,7 @@ from adapters.platform.answers import LONGEST_WAIT, words_of
 from adapters.platform.listing import NOTHING, PIECE, Intake, LastBody, Reader
 from bot.errors import ConfigError, Forbidden, Gone, ShutOut, Unanswered, Unavailable
 from bot.ports import Listing
+from bot.protocol import GLAIP
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -233,11 +234,13 @@ _USUAL = Limits()
 
 
 class HttpPlatform:
-    """Implements `bot.ports.Platform`; see there for what each call promises."""
+    """Implements `bot.ports.Source`; see there for what each call promises."""
 
-    def __init__(self, *, client: httpx.AsyncClient, name: str, clock: Clock, limits: Limits) -> None:
-        """`client` has the address and the key; its opener closes it. `name` tells platforms apart."""
-        self._name = name
+    def __init__(
+        self, *, client: httpx.AsyncClient, host: str, clock: Clock, limits: Limits, name: str = GLAIP
+    ) -> None:
+        """`client` has the address and the key; its opener closes it. `host` is the platform's, for rules."""
+        self.name, self._host = name, host
         self._exchange = Exchange(client=client, limits=limits)
         self._clock = clock
         self._limits = limits
@@ -249,7 +252,8 @@ class HttpPlatform:
     async def pending(self) -> Listing:
         """What waits now. Raises Unavailable or Forbidden; then nothing may be concluded."""
         began_at = self._clock()
-        intake = Intake(partial(Reader, platform=self._name, known=self._known), last=self._last)
+        reader = partial(Reader, platform=self._host, source=self.name, known=self._known)
+        intake = Intake(reader, last=self._last)
         try:
             answer = await self._exchange.call(
                 "GET", "agents/hitl/pending", until=_in(self._limits.total), lost=Unavailable, take=intake.feed
@@ -325,7 +329,7 @@ class HttpPlatform:
 
 @asynccontextmanager
 async def open_platform(
-    url: str, api_key: str, *, clock: Clock, limits: Limits = _USUAL
+    url: str, api_key: str, *, clock: Clock, limits: Limits = _USUAL, name: str = GLAIP
 ) -> AsyncIterator[HttpPlatform]:
     """The platform at `url`, which may have a path of its own and may end with a slash.
 
@@ -349,7 +353,7 @@ async def open_platform(
         ),
     )
     async with client:
-        yield HttpPlatform(client=client, name=base.netloc.decode(), clock=clock, limits=limits)
+        yield HttpPlatform(client=client, host=base.netloc.decode(), clock=clock, limits=limits, name=name)
 
 
 def _base(url: str) -> httpx.URL:

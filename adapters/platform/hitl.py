@@ -258,15 +258,15 @@ class HITLClient:
             return None
 
     async def pending(self) -> Listing:
-        """As `bot.ports.Platform.pending`: one good poll, with what could not be read."""
+        """As `bot.ports.Source.pending`: one good poll, with what could not be read."""
         return await self._platform.pending()
 
     async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
-        """As `bot.ports.Platform.decide`: told once, no retry inside."""
+        """As `bot.ports.Source.decide`: told once, no retry inside."""
         await self._platform.decide(request, response)
 
     async def word_on(self, request_id: str) -> str | None:
-        """As `bot.ports.Platform.word_on`."""
+        """As `bot.ports.Source.word_on`."""
         return await self._platform.word_on(request_id)
 
     @property

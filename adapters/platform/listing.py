@@ -16,7 +16,7 @@ from types import MappingProxyType
 from adapters.platform.splitter import Item, NoList, Splitter
 from adapters.platform.wire import CONTRADICTED, Read, is_id, read_item
 from bot.errors import Unavailable
-from bot.protocol import HITLRequest
+from bot.protocol import GLAIP, HITLRequest
 
 #: Beyond so much a list is not read at all.
 MOST_BYTES, MOST_ITEMS = 100_000_000, 50_000
@@ -47,13 +47,14 @@ class Reader:
         self,
         *,
         platform: str = "",
+        source: str = GLAIP,
         known: Mapping[bytes, Read] = NOTHING,
         most_bytes: int = MOST_BYTES,
         most_items: int = MOST_ITEMS,
         most_kept: int = MOST_KEPT,
     ) -> None:
         """`known` is what an earlier reader of the same platform kept."""
-        self._platform, self._most_bytes, self._most_items = platform, most_bytes, most_items
+        self._asker, self._most_bytes, self._most_items = (platform, source), most_bytes, most_items
         self._known, self._room = known, most_kept
         self.kept: dict[bytes, Read] = {}  #: what was read here, by the hash of each item
         #: The known items in their order, and the place of each: most follow one another as they did before.
@@ -110,10 +111,10 @@ class Reader:
     def _read(self, item: Item) -> Read:
         """The same bytes say the same: what was read at the last poll is not read again."""
         if item.raw is None:
-            return read_item(item, self._platform)
+            return read_item(item, *self._asker)
         key = hashlib.sha256(item.raw).digest()
         self._next = self._places.get(key, self._next - 1) + 1
-        read = self.kept.get(key) or self._known.get(key) or read_item(item, self._platform)
+        read = self.kept.get(key) or self._known.get(key) or read_item(item, *self._asker)
         self._keep(key, read)
         return read
 

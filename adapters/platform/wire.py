@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 from adapters.platform.splitter import LONGEST_ITEM, Item, Names
 from adapters.platform.strict import Spoiled, TooDeep, flaw, parse, spelled, written
-from bot.protocol import HITLRequest, Json
+from bot.protocol import GLAIP, HITLRequest, Json
 
 #: Characters of the longest id or name; the platform's own are UUIDs and slugs.
 LONGEST_NAME = 200
@@ -47,14 +47,14 @@ class _SetAside(Exception):
     """This item cannot be read; the message is the reason."""
 
 
-def read_item(item: Item, platform: str) -> Read:
+def read_item(item: Item, platform: str, source: str = GLAIP) -> Read:
     """What this item of `platform`'s list says. Raises nothing."""
     try:
         value = _value(item)
     except _SetAside as reason:
         return Read(size=item.size, reason=str(reason), names=item.names)
     try:
-        return Read(size=item.size, request=_request(value, platform))
+        return Read(size=item.size, request=_request(value, platform, source))
     except _SetAside as reason:
         names = Names(ids=_texts(value, "request_id"), agents=_texts(value, "agent_id"))
         return Read(size=item.size, reason=str(reason), names=names)
@@ -136,7 +136,7 @@ class _Item(BaseModel):
     hitl_metadata: _Metadata | None = None
 
 
-def _request(item: Any, platform: str) -> HITLRequest | None:
+def _request(item: Any, platform: str, source: str) -> HITLRequest | None:
     """The request; None when the item itself says that it is no longer pending."""
     if not isinstance(item, dict):
         raise _SetAside(flaw(item) or "is not a JSON object")
@@ -167,6 +167,7 @@ def _request(item: Any, platform: str) -> HITLRequest | None:
         arguments, problem = spelled(arguments), f"the call {found}"
     return HITLRequest(
         platform=platform,
+        source=source,
         request_id=read.request_id,
         tool_name=read.tool,
         arguments=arguments,

@@ -54,9 +54,15 @@ _OPEN = _A.stage == Stage.OPEN
 class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
     """`bot.approvals.Approvals` over a database."""
 
+    def of(self, source: str) -> SqlApprovals:
+        """The same approvals, with the questions of this source."""
+        return SqlApprovals(
+            database=self._database, clock=self._clock, proofs=self._proofs, pagers=self._pagers, source=source
+        )
+
     async def next_deadline(self, *, after: datetime) -> datetime | None:
         """None when there is none ahead."""
-        first = select(func.min(_A.deadline)).where(_A.stage == Stage.OPEN, _A.deadline > after)
+        first = select(func.min(_A.deadline)).where(self._mine, _A.stage == Stage.OPEN, _A.deadline > after)
         deadline: datetime | None = await self._database.value(first)
         return deadline
 
@@ -67,7 +73,8 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
     async def expired(self, now: datetime, *, most: int, without: Collection[str] = ()) -> tuple[Approval, ...]:
         """Without deadlines that Nod made up: the platform's list says whether such a one waits."""
         told = _A.deadline_source != DeadlineSource.DEFAULT
-        return await self._urgent(_OPEN, _A.deadline <= now, told, most=most, without=without)
+        due = (_OPEN, self._mine, _A.deadline <= now, told)
+        return await self._urgent(*due, most=most, without=without)
 
     async def vanished(
         self,
@@ -86,7 +93,7 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
         unasked = or_(_A.asked == 0, _A.asked > _A.missed)
         slips = case((called, 1), else_=asked_after)
         found = or_(gone, and_(unasked, _A.missed >= slips))
-        return await self._urgent(tables.MISSING, idle, found, most=most, without=without)
+        return await self._urgent(tables.MISSING, self._mine, idle, found, most=most, without=without)
 
     async def asked(self, missed: Mapping[str, int]) -> None:
         """No longer than they are missing."""
@@ -96,7 +103,9 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
 
     async def lost_since(self, then: datetime) -> int:
         """By the moment at which each was settled."""
-        lost = select(func.count()).where(_A.outcome == Outcome.UNDELIVERABLE, _A.settled_at >= then)
+        lost = select(func.count()).where(
+            _A.outcome == Outcome.UNDELIVERABLE, _A.settled_at >= then, self._mine
+        )
         return int(await self._database.value(lost))
 
     async def untold(self, *, most: int, without: Collection[str] = ()) -> tuple[Approval, ...]:

@@ -10,7 +10,7 @@ from bot.approval import Actor, Approval, Claim, Decision, Outcome, Vote
 from bot.audit import Fact
 from bot.canonical import NotCanonical, digest_of
 from bot.ladder import Deadline
-from bot.protocol import HITLRequest, Json
+from bot.protocol import GLAIP, HITLRequest, Json
 from bot.records import Alert, DueRung, OutboxItem
 from bot.surface import Destination
 
@@ -210,7 +210,9 @@ def _fact(kind: str, moment: datetime, of: str | None = None, /, **body: Json) -
 
 
 def _call(request: HITLRequest, deadline: Deadline) -> dict[str, Json]:
+    asked: dict[str, Json] = {"origin": request.source, "request_id": request.request_id}
     return {
+        **(asked if request.source != GLAIP else {}),  # the rows of `glaip` are those of releases before
         "platform": request.platform,
         "tool": request.tool_name,
         "agent": request.agent_id,

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, BindParameter, Column, Enum, Table, Text, lit
 from sqlalchemy.engine import Dialect, RowMapping
 from sqlalchemy.types import TypeDecorator
 
-from bot.protocol import HITLRequest
+from bot.protocol import GLAIP, HITLRequest
 from bot.surface import Destination, Surface
 
 if TYPE_CHECKING:
@@ -162,7 +162,10 @@ class Call(TypeDecorator[HITLRequest]):
     def process_bind_param(self, value: HITLRequest | None, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        return json.dumps({field.name: getattr(value, field.name) for field in fields(value) if field.init})
+        said = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
+        if value.source == GLAIP:  # as releases wrote it that knew no other
+            del said["source"]
+        return json.dumps(said)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> HITLRequest | None:
         # The first release wrote no form.

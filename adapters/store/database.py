@@ -29,6 +29,7 @@ from adapters.store.proofs import Proofs
 from bot.audit import Fact
 from bot.errors import Unavailable
 from bot.ports import Clock
+from bot.protocol import GLAIP
 from bot.records import Ring
 
 #: What does not heal while we run: what is written beside damage may be lost with it.
@@ -322,10 +323,21 @@ def insert_in(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
 class Part:
     """One noun's part of the store. Every method raises Unavailable when the database is in trouble."""
 
-    def __init__(self, *, database: Database, clock: Clock, proofs: Proofs, pagers: Sequence[str] = ()) -> None:
-        """`clock` dates what the audit says; `pagers` are the names of those that get new alerts."""
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        proofs: Proofs,
+        pagers: Sequence[str] = (),
+        source: str = GLAIP,
+    ) -> None:
+        """`clock` dates what the audit says; `pagers` are the names of those that get new alerts.
+
+        What polls and deliveries ask is about this `source`.
+        """
         self._database, self._clock, self._proofs = database, clock, proofs
-        self._pagers = tuple(dict.fromkeys(pagers))
+        self._pagers, self._source = tuple(dict.fromkeys(pagers)), source
 
 
 #: Characters that are new each time. In one row, so that the page which has it is written.

@@ -85,14 +85,17 @@ def _over(column: ColumnElement[Any], now: datetime | BindParameter[Any]) -> Col
 def _outlook() -> Select[Any]:
     """The columns of `Outlook`, in one row."""
     now, late = (bindparam(name, type_=_A.due_at.type) for name in ("now", "late"))
-    ahead = select(func.min(_A.due_at)).where(_DECIDED, _A.due_at > now)
-    turn = select(func.min(_A.next_try)).where(tables.UNLISTED, _A.next_try > now)
-    over = select(_A.id).where(_DECIDED, _A.deadline <= late)
-    deadlines = select(func.min(_A.deadline)).where(_DECIDED, _A.deadline > late)
-    unlisted = select(_A.id).where(tables.UNLISTED, _over(_A.next_try, now))
-    troubled = select(func.count()).where(tables.IN_TROUBLE, or_(_A.trouble.is_not(None), _contradicted()))
+    mine = _A.source == bindparam("source")
+    ahead = select(func.min(_A.due_at)).where(mine, _DECIDED, _A.due_at > now)
+    turn = select(func.min(_A.next_try)).where(mine, tables.UNLISTED, _A.next_try > now)
+    over = select(_A.id).where(mine, _DECIDED, _A.deadline <= late)
+    deadlines = select(func.min(_A.deadline)).where(mine, _DECIDED, _A.deadline > late)
+    unlisted = select(_A.id).where(mine, tables.UNLISTED, _over(_A.next_try, now))
+    troubled = select(func.count()).where(
+        mine, tables.IN_TROUBLE, or_(_A.trouble.is_not(None), _contradicted())
+    )
     return select(
-        exists(select(_A.id).where(_DECIDED, _A.due_at <= now)).label("due"),
+        exists(select(_A.id).where(mine, _DECIDED, _A.due_at <= now)).label("due"),
         ahead.scalar_subquery().label("next_due"),
         turn.scalar_subquery().label("next_turn"),
         exists(over.where(_A.deadline_source != DeadlineSource.DEFAULT)).label("overdue"),
@@ -100,7 +103,7 @@ def _outlook() -> Select[Any]:
         deadlines.scalar_subquery().label("next_deadline"),
         exists(unlisted).label("unlisted"),
         troubled.scalar_subquery().label("late"),
-        exists(select(_A.id).where(tables.IN_TROUBLE, _contradicted())).label("contradicted"),
+        exists(select(_A.id).where(mine, tables.IN_TROUBLE, _contradicted())).label("contradicted"),
     )
 
 
@@ -113,7 +116,7 @@ class DecidedApprovals(WholeApprovals):
 
     async def outlook(self, now: datetime, *, late: datetime) -> Outlook:
         """One statement; each of its parts looks into an index."""
-        rows = await self._database.fetch(_OUTLOOK, {"now": now, "late": late})
+        rows = await self._database.fetch(_OUTLOOK, {"now": now, "late": late, "source": self._source})
         return Outlook(**dict(rows[0]))
 
     async def deliverable(
@@ -127,7 +130,7 @@ class DecidedApprovals(WholeApprovals):
         without: Collection[str] = (),
     ) -> tuple[Approval, ...]:
         """By the index on `due_at`."""
-        due: list[ColumnElement[bool]] = [_DECIDED, _A.due_at <= now, _A.deadline > after]
+        due: list[ColumnElement[bool]] = [self._mine, _DECIDED, _A.due_at <= now, _A.deadline > after]
         if tried is not None:
             due.append(_A.attempts > 0 if tried else _A.attempts == 0)
         if by is not None:
@@ -140,12 +143,13 @@ class DecidedApprovals(WholeApprovals):
         """Without those whose deadline Nod made up: the platform's list says whether they wait."""
         free = (_over(_A.next_try, now), _over(_A.due_at, now))
         told = _A.deadline_source != DeadlineSource.DEFAULT
-        return await self._urgent(_DECIDED, _A.deadline <= by, told, *free, most=most, without=without)
+        late = (self._mine, _DECIDED, _A.deadline <= by, told, *free)
+        return await self._urgent(*late, most=most, without=without)
 
     async def first_late(self) -> Approval | None:
         """The one with the earliest deadline."""
         late = or_(_A.trouble.is_not(None), _contradicted())
-        found = await self._urgent(tables.IN_TROUBLE, late, most=1)
+        found = await self._urgent(self._mine, tables.IN_TROUBLE, late, most=1)
         return found[0] if found else None
 
     async def begin_delivery(
@@ -238,8 +242,8 @@ class DecidedApprovals(WholeApprovals):
     async def hold(self, now: datetime, *, trouble: str, most: int) -> int:
         """One statement."""
         told = storable_text(trouble)
-        some = select(_A.id).where(_DECIDED, _A.due_at <= now, _A.trouble.is_distinct_from(told)).limit(most)
-        return await self._troubled(some, told)
+        some = select(_A.id).where(self._mine, _DECIDED, _A.due_at <= now, _A.trouble.is_distinct_from(told))
+        return await self._troubled(some.limit(most), told)
 
     async def unread(self, *, begun_by: datetime, trouble: str, most: int) -> int:
         """Of each from the decision on, or from when its last pause ended."""
@@ -255,7 +259,7 @@ class DecidedApprovals(WholeApprovals):
 
     def _waits_untold(self, wanted: Select[Any]) -> Select[Any]:
         whole = tables.approvals.join(tables.decisions, _D.approval_id == _A.id)
-        return wanted.select_from(whole).where(tables.UNLISTED, _A.trouble.is_(None))
+        return wanted.select_from(whole).where(self._mine, tables.UNLISTED, _A.trouble.is_(None))
 
     async def _troubled(self, some: Select[Any], trouble: str) -> int:
         changed = update(tables.approvals).where(_A.id.in_(some.scalar_subquery()), _DECIDED)

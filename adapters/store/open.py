@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -64,6 +64,10 @@ class SqlStore:
     probe: SqlProbe
     due_columns: SqlDueColumns
     database: Database
+
+    def of(self, source: str) -> SqlStore:
+        """The same; what polls and deliveries ask of `approvals` is about this source alone."""
+        return replace(self, approvals=self.approvals.of(source))
 
     @property
     def is_silent(self) -> bool:

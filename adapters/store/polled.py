@@ -351,6 +351,8 @@ async def _let_in(connection: AsyncConnection, approval_id: str) -> tuple[Placem
 def _request_columns(request: HITLRequest, deadline: Deadline) -> dict[str, Any]:
     """What a request and its deadline put into an approval's row."""
     return {
+        "source": request.source,
+        "request_id": request.request_id,
         "request": request,
         "digest": request.digest,
         "agent": request.agent_id,

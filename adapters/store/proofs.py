@@ -10,6 +10,7 @@ which answers were taken back, and each person's last vote. At the start it read
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
 from adapters.store.columns import milliseconds, storable_text
-from bot.protocol import HITLRequest, Json
+from bot.protocol import HITLRequest, Json, split_key
 from bot.seal import Kind, Signing
 
 _A = tables.approvals.c
@@ -103,9 +104,16 @@ class Proofs:
 
     def __init__(self, signing: Signing) -> None:
         self._signing = signing
-        self._lives: dict[str, _Life] = {}
+        self._lives: defaultdict[str, dict[str, _Life]] = defaultdict(dict)  #: by source, then by id
         self._listed: dict[str, tuple[str, datetime]] = {}
-        self._doubted: set[str] = set()
+        self._doubted: defaultdict[str, set[str]] = defaultdict(set)  #: by source
+
+    def _of_source(self, approval_id: str) -> dict[str, _Life]:
+        return self._lives[split_key(approval_id)[0]]
+
+    def _life(self, approval_id: str) -> _Life | None:
+        kept = storable_text(approval_id)
+        return self._of_source(kept).get(kept)
 
     # --- signing
 
@@ -149,7 +157,7 @@ class Proofs:
 
     def vote_counts(self, row: Row) -> bool:
         """Whether Nod took this vote, and neither took it back nor a later one of the same person."""
-        life = self._lives.get(row["approval_id"])
+        life = self._life(row["approval_id"])
         if life is None or not self._signing.holds(row["signature"], Kind.VOTE, _vote(row)):
             return False
         revision: int = row["revision"]
@@ -157,7 +165,7 @@ class Proofs:
 
     def decision_counts(self, row: Row, *, digest: str) -> bool:
         """Whether Nod made this decision about this call, and has not taken it back."""
-        life = self._lives.get(row["approval_id"])
+        life = self._life(row["approval_id"])
         held = self._signing.holds(row["signature"], Kind.DECISION, _decision(row, digest))
         return life is not None and held and row["revision"] > life.since
 
@@ -189,53 +197,56 @@ class Proofs:
 
     def waits(self, approval_id: str) -> bool:
         """Whether this process knows that the approval is open or decided."""
-        return storable_text(approval_id) in self._lives
+        return self._life(approval_id) is not None
 
-    def waiting(self) -> Set[str]:
-        """Ids, as a database keeps them, of all that this process knows to be open or decided."""
-        return self._lives.keys()
+    def waiting(self, source: str) -> Set[str]:
+        """Ids, as a database keeps them, of what this process knows to be open or decided at this source."""
+        return self._lives[source].keys()
 
-    def doubted(self) -> Set[str]:
-        """Ids, as a database keeps them, of records that were found not to be Nod's."""
-        return self._doubted
+    def doubted(self, source: str) -> Set[str]:
+        """Ids, as a database keeps them, of records of this source that were found not to be Nod's."""
+        return self._doubted[source]
 
     # --- remembering
 
     def begins(self, approval_id: str, *, since: int = 0) -> None:
         """It waits from now on; answers up to this revision do not count."""
-        self._lives[storable_text(approval_id)] = _Life(since=since)
-        self._doubted.discard(storable_text(approval_id))
+        kept = storable_text(approval_id)
+        self._of_source(kept)[kept] = _Life(since=since)
+        self._doubted[split_key(kept)[0]].discard(kept)
 
     def may_wait(self, approval_id: str) -> None:
         """Nobody can tell whether its record was written."""
-        self._lives[storable_text(approval_id)] = _Life(sure=False)
+        kept = storable_text(approval_id)
+        self._of_source(kept)[kept] = _Life(sure=False)
 
     def surely_waits(self, approval_id: str) -> bool:
         """Whether there must be a record of it that waits; where there is none, it was removed by hand."""
-        life = self._lives.get(storable_text(approval_id))
+        life = self._life(approval_id)
         return life is not None and life.sure
 
     def known_of(self, approval_id: str) -> object:
         """What is known of it: equal to itself as long as nothing changes."""
-        life = self._lives.get(storable_text(approval_id))
+        life = self._life(approval_id)
         return None if life is None else replace(life, last=dict(life.last))
 
     def took_back(self, approval_id: str, *, since: int) -> None:
         """Answers up to this revision do not count any more."""
-        self.begins(approval_id, since=max(since, self._lives.get(storable_text(approval_id), _Life()).since))
+        self.begins(approval_id, since=max(since, (self._life(approval_id) or _Life()).since))
 
     def counted(self, approval_id: str, person: str, *, revision: int) -> None:
         """This person's last vote has this revision."""
-        life = self._lives.get(storable_text(approval_id))
+        life = self._life(approval_id)
         if life is not None:
             kept = storable_text(person)
             life.last[kept] = max(revision, life.last.get(kept, 0))
 
     def ends(self, approval_id: str) -> None:
         """It waits no more."""
-        self._lives.pop(storable_text(approval_id), None)
-        self._doubted.discard(storable_text(approval_id))
-        self._listed.pop(storable_text(approval_id), None)
+        kept = storable_text(approval_id)
+        self._of_source(kept).pop(kept, None)
+        self._doubted[split_key(kept)[0]].discard(kept)
+        self._listed.pop(kept, None)
 
     def listed(self, approval_id: str, *, digest: str, began_at: datetime) -> None:
         """A poll that began then listed this very call."""
@@ -257,13 +268,14 @@ class Proofs:
     def doubt(self, approval_id: str, what: tuple[str, ...]) -> None:
         """Its rows are not all Nod's: the next poll takes it as new."""
         kept = storable_text(approval_id)
-        if kept not in self._doubted:
-            self._doubted.add(kept)
+        if not self.doubts(kept):
+            self._doubted[split_key(kept)[0]].add(kept)
             log.error("record_tampered", approval_id=approval_id, what=what)
 
     def doubts(self, approval_id: str) -> bool:
         """Whether its rows were found not to be Nod's."""
-        return storable_text(approval_id) in self._doubted
+        kept = storable_text(approval_id)
+        return kept in self._doubted[split_key(kept)[0]]
 
 
 def _vote(row: Row) -> list[Json]:
@@ -275,7 +287,7 @@ def _decision(row: Row, digest: str) -> list[Json]:
 
 
 def _call(request: HITLRequest, first_seen: datetime) -> list[Json]:
-    return _plain([request.request_id, request.digest, request.whole, request.run_id, first_seen])
+    return _plain([request.key, request.digest, request.whole, request.run_id, first_seen])
 
 
 def _plain(values: Sequence[object]) -> list[Json]:

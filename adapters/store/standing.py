@@ -14,6 +14,7 @@ from adapters.store.compare_and_set import chunks
 from adapters.store.database import Part
 from bot.approval import Outcome, Stage
 from bot.ladder import DeadlineSource
+from bot.protocol import key_of
 from bot.records import Standing
 
 _A, _D = tables.approvals.c, tables.decisions.c
@@ -24,14 +25,18 @@ REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 _STANDING = (Stage.OPEN, Stage.DECIDED)
 
 #: The columns of `Standing`; asked at each poll, so these are made once.
-_COLUMNS = select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline, _A.attempts)
+_COLUMNS = select(
+    _A.id, _A.source, _A.request_id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline, _A.attempts
+)
 _OF = _COLUMNS.where(_A.id.in_(bindparam("some", expanding=True)), _A.stage.in_(_STANDING))
+_MINE = _A.source == bindparam("source")
 _RAN_OUT = _COLUMNS.where(
+    _MINE,
     _A.stage.in_(_STANDING),
     _A.deadline <= bindparam("now", type_=_A.deadline.type),
     _A.deadline_source == DeadlineSource.DEFAULT,
 )
-_AWAITING = _COLUMNS.where(tables.UNLISTED).union_all(_RAN_OUT)
+_AWAITING = _COLUMNS.where(tables.UNLISTED, _MINE).union_all(_RAN_OUT)
 
 
 class StandingApprovals(Part):
@@ -39,10 +44,10 @@ class StandingApprovals(Part):
 
     def waiting(self) -> Set[str]:
         """By what this process wrote, and at its start by the audit."""
-        return self._proofs.waiting()
+        return self._proofs.waiting(self._source)
 
     def doubted(self) -> Set[str]:
-        return self._proofs.doubted()
+        return self._proofs.doubted(self._source)
 
     async def standing(self, ids: Collection[str]) -> Mapping[str, Standing]:
         """Without the calls."""
@@ -55,15 +60,17 @@ class StandingApprovals(Part):
 
     async def awaiting_poll(self, now: datetime) -> Mapping[str, Standing]:
         """Each by an index that has few others."""
-        rows = await self._database.fetch(_AWAITING, {"now": now})
+        rows = await self._database.fetch(_AWAITING, {"now": now, "source": self._source})
         return {row[_A.id]: self._standing_in(row) for row in rows}
 
     def _standing_in(self, row: RowMapping) -> Standing:
-        return value_in(row, Standing, tables.approvals, forged=self._proofs.doubts(row[_A.id]))
+        moved = row[_A.id] != key_of(row[_A.source], row[_A.request_id])
+        return value_in(row, Standing, tables.approvals, forged=moved or self._proofs.doubts(row[_A.id]))
 
     async def untried(self) -> int:
         """By the index on stage and deadline, without a call."""
-        count = select(func.count()).where(_A.stage.in_(_STANDING), _A.attempts == 0)
+        mine = _A.source == self._source
+        count = select(func.count()).where(_A.stage.in_(_STANDING), _A.attempts == 0, mine)
         return int(await self._database.value(count))
 
     async def recorded(self, ids: Sequence[str]) -> Mapping[str, datetime | None]:

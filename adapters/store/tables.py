@@ -29,7 +29,7 @@ from sqlalchemy.dialects import sqlite
 from adapters.store.columns import Call, Moment, Names, Places, Words, word_of
 from bot.approval import Outcome, Stage
 from bot.ladder import Action, DeadlineSource
-from bot.protocol import HITLDecision
+from bot.protocol import GLAIP, HITLDecision
 from bot.records import NotificationKind
 from bot.surface import Scope, Surface
 
@@ -39,7 +39,10 @@ metadata = MetaData()
 approvals = Table(
     "approvals",
     metadata,
+    #: Made of the two that follow (`bot.protocol.key_of`).
     Column("id", Words, primary_key=True),
+    Column("source", Words, nullable=False, server_default=GLAIP),
+    Column("request_id", Words, nullable=False, server_default=""),
     Column("request", Call, nullable=False),
     Column("digest", Words, nullable=False),
     Column("route", Words, nullable=False),
@@ -77,7 +80,8 @@ approvals = Table(
     #: After how many misses the platform's audit was last asked what became of it.
     Column("asked", Integer, nullable=False, server_default="0"),
     CheckConstraint("(stage IN ('settled', 'closed')) = (outcome IS NOT NULL)", name="approvals_ended"),
-    Index("approvals_at_stage", "stage", "deadline"),
+    Index("approvals_at_stage", "stage", "deadline", "source"),
+    Index("approvals_of_source", "source", "request_id", unique=True),
     Index("approvals_of_agents", "stage", "rule", "agent"),
 )
 #: What steps look for, each with its own index: a few rows, however many requests there are or were. In the
@@ -87,14 +91,14 @@ UNLISTED = text("stage = 'decided' AND due_at IS NULL")
 IN_TROUBLE = text("stage = 'decided' AND (trouble IS NOT NULL OR gones > 0)")
 MISSING = text("stage IN ('open', 'decided') AND missed > 0")
 UNTOLD = text("stage = 'settled' AND NOT told")
-for _name, _column, _where in (
-    ("approvals_due", "due_at", DUE),
-    ("approvals_unlisted", "next_try", UNLISTED),
-    ("approvals_in_trouble", "deadline", IN_TROUBLE),
-    ("approvals_missing", "deadline", MISSING),
-    ("approvals_untold", "deadline", UNTOLD),
+for _name, _columns, _where in (
+    ("approvals_due", ("source", "due_at"), DUE),
+    ("approvals_unlisted", ("source", "next_try"), UNLISTED),
+    ("approvals_in_trouble", ("source", "deadline"), IN_TROUBLE),
+    ("approvals_missing", ("source", "deadline"), MISSING),
+    ("approvals_untold", ("deadline",), UNTOLD),
 ):
-    Index(_name, approvals.c[_column], sqlite_where=_where, postgresql_where=_where)
+    Index(_name, *(approvals.c[one] for one in _columns), sqlite_where=_where, postgresql_where=_where)
 
 #: The primary key is the proof that one request never has two decisions.
 decisions = Table(

@@ -124,6 +124,10 @@ async def whole_of(
 class WholeApprovals(Part):
     """Approvals read whole, as all that is sent or decided from is."""
 
+    @property
+    def _mine(self) -> ColumnElement[bool]:
+        return _A.source == self._source
+
     async def get(self, approval_id: str) -> Approval | None:
         """The approval with its decision and votes; None for an unknown id."""
         rows = await self._database.fetch(_ONE, {"one": approval_id})
@@ -207,7 +211,8 @@ def _forged(row: RowMapping, proofs: Proofs) -> tuple[str, ...]:
     request, approval_id, digest = row[_A.request], row[_A.id], row[_A.digest]
     parts = {
         "stage": proofs.waits(approval_id),
-        "call": (approval_id, digest) == (storable_text(request.request_id), request.digest)
+        "call": (approval_id, digest) == (storable_text(request.key), request.digest)
+        and (row[_A.source], row[_A.request_id]) == (request.source, storable_text(request.request_id))
         and proofs.call_holds(row[_A.call_signature], request, row[_A.first_seen]),
         "terms": proofs.terms_hold(
             row[_A.terms_signature],

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence, Set
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Generic, TypeVar, TypeVarTuple
 
 import structlog
@@ -50,17 +51,33 @@ log = structlog.get_logger()
 
 
 class WakeUps:
-    """One wake-up per step. Ringing is cheap, and several rings of a busy step become one."""
+    """One wake-up per step, or one for each source. Ringing is cheap, and several rings become one."""
 
     def __init__(self) -> None:
-        self._wake_ups = {step: asyncio.Event() for step in Step}
+        self._bells = {step: {"": asyncio.Event()} for step in Step}
         self._active, self._calm = True, 0
         self._swept_at: datetime | None = None
 
-    def ring(self, step: Step) -> None:
-        self._wake_ups[step].set()
+    def add(self, step: Step, source: str) -> None:
+        """This source has a loop of its own for this step."""
+        self._bells[step].setdefault(source, asyncio.Event())
+
+    def ring(self, step: Step, *, source: str = "") -> None:
+        """Wake a step, that of one source where it is given.
+
+        Which of several platforms is to be polled, a commit does not say: the decision that waits for it does.
+        """
+        bells = self._bells[step]
+        if source or step is not Step.INGEST or len(bells) == 1:
+            for name, bell in bells.items():
+                if source in ("", name):
+                    bell.set()
         # A poll alone is no work for the others: what it finds is, and its commit rings them.
         self._active |= step is not Step.INGEST
+
+    def ring_of(self, source: str) -> Ring:
+        """Wakes the steps of this source."""
+        return partial(self.ring, source=source)
 
     def sweep(self, now: datetime) -> None:
         """Each second: wake every step but the poll, in case a wake-up was lost; rarely while all is calm.
@@ -72,11 +89,12 @@ class WakeUps:
         self._active, self._swept_at = False, now
         if self._calm < CALM_AFTER or self._calm % CALM_SWEEP == 0:
             for step in set(Step) - {Step.INGEST}:
-                self._wake_ups[step].set()
+                for bell in self._bells[step].values():
+                    bell.set()
 
-    async def wait(self, step: Step, *, at_most: float | None) -> None:
+    async def wait(self, step: Step, *, at_most: float | None, source: str = "") -> None:
         """Return at the next ring, or after so many seconds."""
-        bell = self._wake_ups[step]
+        bell = self._bells[step][source]
         try:
             async with asyncio.timeout(at_most):
                 await bell.wait()
@@ -92,27 +110,34 @@ class Liveness:
     def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
         """`seconds` is a monotonic clock."""
         self._seconds = seconds
-        self._at = dict.fromkeys(Step, seconds())
-        self._trying_since: dict[Step, float] = {}
+        self._at = dict.fromkeys(((step, "") for step in Step), seconds())
+        self._trying_since: dict[tuple[Step, str], float] = {}
 
-    def begin(self, step: Step) -> None:
-        """A round begins."""
-        self._trying_since.setdefault(step, self._seconds())
+    def begin(self, step: Step, source: str = "") -> None:
+        """A round begins, of this source if it has a loop of its own."""
+        if source:
+            self._at.pop((step, ""), None)
+            self._at.setdefault((step, source), self._seconds())
+        self._trying_since.setdefault((step, source), self._seconds())
 
-    def beat(self, step: Step) -> None:
+    def beat(self, step: Step, source: str = "") -> None:
         """A round has done its work. A failed round is not a sign of life."""
-        self._at[step] = self._seconds()
-        self._trying_since.pop(step, None)
+        self._at[step, source] = self._seconds()
+        self._trying_since.pop((step, source), None)
 
-    def stuck(self, age: timedelta) -> tuple[Step, ...]:
-        """The steps that have not finished a round for longer than `age`.
+    def stuck(self, age: timedelta) -> tuple[str, ...]:
+        """The steps that have not finished a round for longer than `age`, each with its source's name.
 
         Polls have their own interval: `admit` is stuck when it has tried for longer, in one round or in several
         that failed.
         """
         now, tried = self._seconds(), self._trying_since
-        since = self._at | {Step.INGEST: tried.get(Step.INGEST, now)}
-        return tuple(step for step, at in since.items() if now - at > age.total_seconds())
+        since = {
+            (step, source): tried.get((step, source), now) if step is Step.INGEST else at
+            for (step, source), at in self._at.items()
+        }
+        late = (one for one, at in since.items() if now - at > age.total_seconds())
+        return tuple(f"{step}:{source}" if source else step for step, source in late)
 
 
 class WorkerPool:
@@ -275,16 +300,29 @@ def _fail(result: asyncio.Future[Done], error: Exception) -> None:
 
 
 async def keep_up(
-    step: Step, round_: Round, *, wake_ups: WakeUps, liveness: Liveness, clock: Clock, metrics: Metrics
+    step: Step,
+    round_: Round,
+    *,
+    wake_ups: WakeUps,
+    liveness: Liveness,
+    clock: Clock,
+    metrics: Metrics,
+    source: str = "",
 ) -> None:
-    """Run a step's rounds forever: at once, at each ring, and when something is due."""
+    """Run a step's rounds forever: at once, at each ring, and when something is due.
+
+    With a `source` it is the loop of that one alone, and everything that it logs says so.
+    """
+    wake_ups.add(step, source)
+    if source:
+        structlog.contextvars.bind_contextvars(source=source)
     while True:
         due: datetime | None = None
         begun = time.monotonic()
-        liveness.begin(step)
+        liveness.begin(step, source)
         try:
             due = await round_()
-            liveness.beat(step)
+            liveness.beat(step, source)
         except Unavailable as error:
             log.warning("round_failed", step=step.value, reason=str(error))
             metrics.count("round_failed")
@@ -295,7 +333,7 @@ async def keep_up(
             continue
         await asyncio.sleep(min(LONGEST_REST, REST * (time.monotonic() - begun)))
         wait = None if due is None else max(0.0, (due - clock()).total_seconds())
-        await wake_ups.wait(step, at_most=wait)
+        await wake_ups.wait(step, at_most=wait, source=source)
 
 
 def earliest(*moments: datetime | None) -> datetime | None:

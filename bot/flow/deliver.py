@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from bot.alerts import UNDELIVERED
+from bot.alerts import ONLY, UNDELIVERED, Subject
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
 from bot.flow import AT_ONCE, BATCH, Together, WorkerPool, earliest
@@ -24,7 +24,7 @@ from bot.flow.polls import Polls
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.flow.ways import Ways
 from bot.policy import Policy
-from bot.ports import Clock, Metrics, Platform
+from bot.ports import Clock, Metrics, Source
 from bot.protocol import HITLDecision
 from bot.records import End, Outlook, Ring, Step
 from bot.retry import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, decision_wait, sent_again_after
@@ -51,7 +51,7 @@ class Deliver:
     def __init__(
         self,
         *,
-        platform: Platform,
+        source: Source,
         store: Store,
         policy: Callable[[], Policy],
         polls: Polls,
@@ -60,12 +60,14 @@ class Deliver:
         pool: WorkerPool,
         ring: Ring,
         losses: Losses,
+        about: Subject = ONLY,
     ) -> None:
         """`polls` knows since when the platform's list cannot be read."""
-        self._platform, self._store, self._policy = platform, store, policy
+        self._source, self._store, self._policy = source, store.of(source.name), policy
         self._polls = polls
         self._clock, self._metrics, self._pool, self._ring = clock, metrics, pool, ring
-        self._ways, self._losses, self._late = Ways(), losses, Undelivered(store=store, clock=clock)
+        self._ways, self._losses = Ways(), losses
+        self._late = Undelivered(store=self._store, clock=clock, about=about)
         self._first, self._again, self._overdue = Hand(), Hand(), Hand()
         self._begin, self._end = Together(self._begin_all), Together(self._end_all)
         self._hung: set[str] = set()  #: their last POST got no prompt answer
@@ -179,7 +181,7 @@ class Deliver:
             self._first.ids.discard(taken.id)
             self._again.ids.discard(taken.id)
             try:
-                await self._platform.decide(taken.request, taken.decision.response)
+                await self._source.decide(taken.request, taken.decision.response)
             except Gone as error:
                 await self._called_resolved(taken, error)
                 return
@@ -188,7 +190,7 @@ class Deliver:
                 return
         self._let_in()
         # A 200 is no proof that ours was the first answer: the audit has the last word.
-        word = await self._platform.word_on(taken.id)
+        word = await self._source.word_on(taken.request.request_id)
         told = outcome_by(taken.decision)
         outcome = told if word is None else outcome_once_resolved(taken, word, tried_before=True)
         await self._settle(taken, outcome, word)
@@ -335,7 +337,7 @@ class Deliver:
 
     async def _give_up(self, approval: Approval) -> None:
         # A POST may have been accepted and only its answer lost, or someone else was first: the audit knows.
-        word = await self._platform.word_on(approval.id)
+        word = await self._source.word_on(approval.request.request_id)
         if word in {verdict.value for verdict in HITLDecision}:
             outcome = outcome_once_resolved(approval, word, tried_before=approval.may_be_told)
             await self._settle(approval, outcome, word)

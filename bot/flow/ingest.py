@@ -12,15 +12,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.alerts import CHANGING, TAMPERED, alert_of
+from bot.alerts import CHANGING, ONLY, TAMPERED, Subject, alert_of
 from bot.approval import Approval, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow.polls import Heard, LastList, Polls, Unread, Vanished
 from bot.flow.quorum_check import undecidable
 from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
 from bot.policy import Policy
-from bot.ports import Clock, Listing, Metrics, Platform
-from bot.protocol import HITLRequest
+from bot.ports import Clock, Listing, Metrics, Source
+from bot.protocol import HITLRequest, key_of
 from bot.records import UNWRITTEN, DueRung, NewApproval, Placement, Standing
 from bot.routing import Route
 from bot.store import Store
@@ -68,13 +68,14 @@ class Ingest:
     def __init__(
         self,
         *,
-        platform: Platform,
+        source: Source,
         store: Store,
         policy: Callable[[], Policy],
         clock: Clock,
         metrics: Metrics,
         run_of: Callable[[str], str | None] | None = None,
         heard: Heard = lambda skew: skew,
+        about: Subject = ONLY,
         admits_for: timedelta = ADMITS_FOR_AT_MOST,
         in_turn: int = IN_TURN,
     ) -> None:
@@ -84,11 +85,12 @@ class Ingest:
 
         `heard` learns from each poll how far our clock is ahead of the platform's (`bot.flow.polls`).
         """
-        self._platform, self._store, self._policy, self._run_of = platform, store, policy, run_of
-        self._clock, self._metrics = clock, metrics
+        store = store.of(source.name)
+        self.source, self._store, self._policy, self._run_of = source, store, policy, run_of
+        self._clock, self._metrics, self.about = clock, metrics, about
         self._admits_for, self._in_turn = admits_for, in_turn
-        self.polls = Polls(store=store, clock=clock, heard=heard)
-        self._unread = Unread(store=store, clock=clock, metrics=metrics)
+        self.polls = Polls(store=store, clock=clock, heard=heard, about=about)
+        self._unread = Unread(store=store, clock=clock, metrics=metrics, about=about)
         self._last = LastList()
         self._default_window: timedelta | None = None
         self._vanished = Vanished(store=store, clock=clock, metrics=metrics)
@@ -98,7 +100,7 @@ class Ingest:
         self.polls.begins()
         began = time.monotonic()
         try:
-            listing = await self._platform.pending()
+            listing = await self.source.pending()
         except (Unavailable, Forbidden) as error:
             log.warning("poll_failed", reason=str(error))
             self._metrics.count("poll_failed")
@@ -121,7 +123,8 @@ class Ingest:
         approvals, last, now = self._store.approvals, self._last, self._clock()
         last.take(listing.requests)
         self._look_at_default_window()
-        listed, unread = last.listed.keys(), listing.unread_ids
+        listed = last.listed.keys()
+        unread = {key_of(self.source.name, one) for one in listing.unread_ids}
         waiting, doubted = approvals.waiting(), approvals.doubted()
         differing = last.differing(waiting, now=now)
         unlisted = last.unlisted(waiting) - unread
@@ -154,10 +157,10 @@ class Ingest:
         confirmed: dict[str, str] = {}
         unmet: list[HITLRequest] = []
         turns = _Turns()
-        for request_id in asked:
+        for key in asked:
             await turns.give()  # a long list does not delay anyone else
-            request, met = self._last.listed[request_id], standing.get(request_id)
-            self._last.differs(request_id)
+            request, met = self._last.listed[key], standing.get(key)
+            self._last.differs(key)
             if met is None:
                 unmet.append(request)
             elif met.forged:
@@ -166,9 +169,9 @@ class Ingest:
                 await self._changed(request)
             else:
                 if await self._is_in_time(request, met):
-                    self._last.agrees(request_id)
+                    self._last.agrees(key)
                 if met.missed or met.stage is Stage.DECIDED:
-                    confirmed[request_id] = met.digest
+                    confirmed[key] = met.digest
         if confirmed:
             await self._store.approvals.confirm(confirmed, began_at=listing.began_at)
         return unmet
@@ -189,11 +192,11 @@ class Ingest:
             if start and time.monotonic() > until:
                 return False
             batch, some = queue[start : start + ADMITTED_TOGETHER], []
-            recorded = await self._store.approvals.recorded([request.request_id for request in batch])
+            recorded = await self._store.approvals.recorded([request.key for request in batch])
             for request in batch:
                 await turns.give()
-                if request.request_id in recorded:
-                    await self._listed_again(request, first_seen=recorded[request.request_id])
+                if request.key in recorded:
+                    await self._listed_again(request, first_seen=recorded[request.key])
                 else:
                     some.append(self._new_approval(request))
             taken = await self._store.approvals.insert(some) if some else frozenset()
@@ -241,12 +244,12 @@ class Ingest:
     async def _tampered(self, request: HITLRequest) -> None:
         """Someone other than Nod wrote to its record: nothing in it is valid, and people are asked again."""
         facts = {"tool": quoted_name(request.tool_name)}
-        await self._store.alerts.raise_(alert_of(TAMPERED, request.request_id, facts, at=self._clock()))
+        await self._store.alerts.raise_(alert_of(TAMPERED, request.key, facts, at=self._clock()))
         await self._changed(request, why=TAMPERED)
 
     async def _changed(self, request: HITLRequest, *, why: str | None = None) -> None:
         """The platform lists another call under a known id: no answer to the old call is valid for it."""
-        approval = await self._store.approvals.get(request.request_id)
+        approval = await self._store.approvals.get(request.key)
         if approval is None:
             return
         deadline = self._deadline(request, first_seen=approval.first_seen)
@@ -285,7 +288,7 @@ class Ingest:
     async def _retime(self, request: HITLRequest, met: Standing, deadline: Deadline) -> None:
         """The same call, but the platform waits longer or shorter: steps and leases are computed again."""
         since, now = met.first_seen, self._clock()
-        approval = await self._store.approvals.get(request.request_id)
+        approval = await self._store.approvals.get(request.key)
         if approval is None:
             return
         if deadline.made_up:
@@ -313,13 +316,13 @@ class Ingest:
         """
         now = self._clock()
         if first_seen is None:
-            self._last.over(request.request_id)
+            self._last.over(request.key)
             return
         deadline = self._deadline(request, first_seen=first_seen)
         if deadline.at <= now:
-            self._last.over(request.request_id, until=deadline.at)
+            self._last.over(request.key, until=deadline.at)
             return
-        approval = await self._store.approvals.get(request.request_id)
+        approval = await self._store.approvals.get(request.key)
         if approval is None:
             return
         route = self._route(approval)
@@ -359,7 +362,7 @@ class Ingest:
 
 def _placements(request: HITLRequest, route: Route) -> list[Placement]:
     return [
-        Placement(card_id=secrets.token_urlsafe(12), approval_id=request.request_id, destination=destination)
+        Placement(card_id=secrets.token_urlsafe(12), approval_id=request.key, destination=destination)
         for destination in route.cards
     ]
 
@@ -373,7 +376,7 @@ def _rungs(request: HITLRequest, route: Route, *, first_seen: datetime, deadline
     ]
     return [
         DueRung(
-            approval_id=request.request_id,
+            approval_id=request.key,
             number=number,
             due_at=rung.due(first_seen=first_seen, deadline=deadline.at, began=since),
             action=rung.action,

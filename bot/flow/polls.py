@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.alerts import BLIND, ONE, PLATFORM, SEVERAL, SKEWED, UNREADABLE, alert_of, over
+from bot.alerts import BLIND, ONE, ONLY, SEVERAL, SKEWED, UNREADABLE, Subject, alert_of, over
 from bot.errors import Forbidden, Unavailable
 from bot.ports import WORST_SKEW, Clock, Listing, Metrics
 from bot.protocol import HITLRequest
@@ -31,9 +31,11 @@ log = structlog.get_logger()
 class Polls:
     """What is known from polls, for all steps. Raises the alerts that concern no single request."""
 
-    def __init__(self, *, store: Store, clock: Clock, heard: Heard = lambda skew: skew) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, about: Subject = ONLY, heard: Heard = lambda skew: skew
+    ) -> None:
         """`heard` gets how far our clock is ahead of the platform's; it returns how far this machine's is."""
-        self._alerts, self._clock, self._heard = store.alerts, clock, heard
+        self._alerts, self._clock, self._heard, self._about = store.alerts, clock, heard, about
         self._failing_since: datetime | None = None
         self.steadiness = Steadiness()
         self.unread_since: datetime | None = None  #: since when it cannot be read; None while it can
@@ -49,7 +51,8 @@ class Polls:
         if self._failing_since is None:
             self._failing_since = now
         elif now - self._failing_since >= BLIND_AFTER:
-            await self._alerts.raise_(alert_of(BLIND, PLATFORM, {"why": error}, at=now))
+            facts = {**self._about.facts, "why": error}
+            await self._alerts.raise_(alert_of(BLIND, self._about.id, facts, at=now))
 
     def taken_in(self, listing: Listing) -> None:
         """All that it lists is in the store. (A poll that could be read but not stored helps nobody.)"""
@@ -60,17 +63,18 @@ class Polls:
         self.unread_since = None
         if self._failing_since is not None or self.last_good is None:  # or an earlier process raised it
             self._failing_since = None
-            await self._alerts.resolve(PLATFORM, cause=BLIND, how=over(BLIND))
+            about = self._about
+            await self._alerts.resolve(about.id, cause=BLIND, how=over(BLIND, **about.facts))
         skew = self._heard(listing.skew)
         if skew is None:
             return
         if abs(skew) > WORST_SKEW:
             seconds = round(skew.total_seconds())
             side = "ahead of" if seconds > 0 else "behind"
-            facts = {"seconds": abs(seconds), "side": side}
-            await self._alerts.raise_(alert_of(SKEWED, PLATFORM, facts, at=self._clock()))
+            facts = {**self._about.facts, "seconds": abs(seconds), "side": side}
+            await self._alerts.raise_(alert_of(SKEWED, self._about.id, facts, at=self._clock()))
         elif abs(skew) < WORST_SKEW / 2:
-            await self._alerts.resolve(PLATFORM, cause=SKEWED, how=over(SKEWED))
+            await self._alerts.resolve(self._about.id, cause=SKEWED, how=over(SKEWED))
 
 
 class LastList:
@@ -92,7 +96,7 @@ class LastList:
         if requests is self._requests:
             return
         self._requests = requests
-        listed = self.listed = {request.request_id: request for request in requests}
+        listed = self.listed = {request.key: request for request in requests}
         self._agreed = {one: same for one, same in self._agreed.items() if listed.get(one) is same}
         self._over = {one: over for one, over in self._over.items() if listed.get(one) is over[0]}
 
@@ -111,23 +115,23 @@ class LastList:
         """Those that wait and are not in the list; to be asked after `differing`."""
         return frozenset() if len(self._agreed) == len(waiting) else waiting - self.listed.keys()
 
-    def _is_over(self, request_id: str, *, now: datetime) -> bool:
-        if request_id not in self._over:
+    def _is_over(self, key: str, *, now: datetime) -> bool:
+        if key not in self._over:
             return False
-        _, until = self._over[request_id]
+        _, until = self._over[key]
         return until is None or until <= now
 
-    def agrees(self, request_id: str) -> None:
+    def agrees(self, key: str) -> None:
         """It says what its record says: nothing is to be done until one of the two changes."""
-        self._agreed[request_id] = self.listed[request_id]
+        self._agreed[key] = self.listed[key]
 
-    def differs(self, request_id: str) -> None:
+    def differs(self, key: str) -> None:
         """The next poll compares it again."""
-        self._agreed.pop(request_id, None)
+        self._agreed.pop(key, None)
 
-    def over(self, request_id: str, *, until: datetime | None = None) -> None:
+    def over(self, key: str, *, until: datetime | None = None) -> None:
         """It has ended although it is listed; it could wait again while the clock is before `until`."""
-        self._over[request_id] = self.listed[request_id], until
+        self._over[key] = self.listed[key], until
 
     def forget_ends(self) -> None:
         """What follows from a deadline has to be worked out again."""
@@ -144,8 +148,8 @@ class LastList:
 class Unread:
     """Reports when a list has other unreadable items than the one before, and when it has none any more."""
 
-    def __init__(self, *, store: Store, clock: Clock, metrics: Metrics) -> None:
-        self._store, self._clock, self._metrics = store, clock, metrics
+    def __init__(self, *, store: Store, clock: Clock, metrics: Metrics, about: Subject = ONLY) -> None:
+        self._store, self._clock, self._metrics, self._about = store, clock, metrics, about
         self._known: tuple[frozenset[str], int] | None = None  #: None: maybe reported by an earlier process
 
     async def report(self, listing: Listing) -> None:
@@ -156,7 +160,7 @@ class Unread:
         if listing.set_aside:
             await self._store.alerts.raise_(self._alert(listing))
         else:
-            await self._store.alerts.resolve(PLATFORM, cause=UNREADABLE, how=over(UNREADABLE))
+            await self._store.alerts.resolve(self._about.id, cause=UNREADABLE, how=over(UNREADABLE))
         self._known = found
         for reason in listing.set_aside:
             log.warning("request_set_aside", reason=reason)
@@ -164,8 +168,8 @@ class Unread:
 
     def _alert(self, listing: Listing) -> Alert:
         number, why = len(listing.set_aside), listing.set_aside[0]
-        variant, facts = ONE if number == 1 else SEVERAL, {"count": number, "why": why}
-        return alert_of(UNREADABLE, PLATFORM, facts, at=self._clock(), variant=variant)
+        variant, facts = ONE if number == 1 else SEVERAL, {**self._about.facts, "count": number, "why": why}
+        return alert_of(UNREADABLE, self._about.id, facts, at=self._clock(), variant=variant)
 
 
 #: This many good polls in a row must miss a request if nothing comes back, unless the audit shows its end.

@@ -13,7 +13,7 @@ from bot.flow import Together, WorkerPool, earliest
 from bot.flow.missed_requests import MissedRequests
 from bot.flow.polls import Polls
 from bot.flow.undelivered import RAN_OUT, Losses
-from bot.ports import Clock, Metrics, Platform
+from bot.ports import Clock, Metrics, Source
 from bot.protocol import HITLDecision
 from bot.store import Store
 from bot.wording import quoted_name
@@ -27,14 +27,14 @@ class Expire:
     def __init__(
         self,
         *,
-        platform: Platform,
+        source: Source,
         store: Store,
         clock: Clock,
         metrics: Metrics,
         pool: WorkerPool,
         missed: MissedRequests,
     ) -> None:
-        self._platform, self._store, self._missed = platform, store, missed
+        self._source, self._store, self._missed = source, store.of(source.name), missed
         self._clock, self._metrics, self._pool = clock, metrics, pool
 
     async def round(self) -> datetime | None:
@@ -48,7 +48,7 @@ class Expire:
 
     async def _expire(self, approval: Approval) -> None:
         # Someone may have answered on the platform since the last poll: if its audit says so, so does Nod.
-        word = await self._platform.word_on(approval.id)
+        word = await self._source.word_on(approval.request.request_id)
         answered = word in {verdict.value for verdict in HITLDecision}
         outcome = Outcome.ELSEWHERE if answered else Outcome.TIMEOUT_SKIP
         if not answered:
@@ -73,7 +73,7 @@ class Reconcile:
     def __init__(
         self,
         *,
-        platform: Platform,
+        source: Source,
         store: Store,
         polls: Polls,
         clock: Clock,
@@ -83,7 +83,7 @@ class Reconcile:
         missed: MissedRequests,
     ) -> None:
         """`polls` knows how many polls must miss a request about which the audit is silent."""
-        self._platform, self._store, self._polls, self._missed = platform, store, polls, missed
+        self._source, self._store, self._polls, self._missed = source, store.of(source.name), polls, missed
         self._clock, self._metrics, self._pool, self._losses = clock, metrics, pool, losses
         self._ask = Together(self._asked)
 
@@ -108,7 +108,8 @@ class Reconcile:
         return approval.missed >= steadiness.believed_after
 
     async def _settle(self, approval: Approval) -> None:
-        word, now, alerts = await self._platform.word_on(approval.id), self._clock(), self._store.alerts
+        word = await self._source.word_on(approval.request.request_id)
+        now, alerts = self._clock(), self._store.alerts
         if word is None and not self._is_gone(approval):
             await self._ask.do(approval)
             return

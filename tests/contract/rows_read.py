@@ -143,7 +143,9 @@ _COPIES = (
 )  # fmt: skip
 #: What differs in a copy.
 _COPIED = {
-    **{name: f"{name} || '-' || copy" for name in ("id", "approval_id", "card_id", "ref", "mark")},
+    **{
+        name: f"{name} || '-' || copy" for name in ("id", "request_id", "approval_id", "card_id", "ref", "mark")
+    },
     "request": "replace(request, '\"' || id || '\"', '\"' || id || '-' || copy || '\"')",
 }
 
@@ -263,10 +265,11 @@ def rounds_on(store: SqlStore, platform: FakePlatform) -> Rounds:
     def clock() -> Any:
         return LOOKED_AT
 
-    ingest = Ingest(platform=platform, store=store, policy=lambda: POLICY, clock=clock, metrics=NO_METRICS)
+    ingest = Ingest(source=platform, store=store, policy=lambda: POLICY, clock=clock, metrics=NO_METRICS)
     runtime = Runtime(
-        ingest=ingest, platform=platform, store=store, chats={Surface.SLACK: PaperChat(clock)},
+        ingests=(ingest,), store=store, chats={Surface.SLACK: PaperChat(clock)},
         pagers={"ops": NoPager()}, callbacks=NoCallbacks(), policy=lambda: POLICY, reach=lambda: POLICY,
-        seal=SEAL, clock=clock, metrics=NO_METRICS, ring=lambda _: None,
+        seal=SEAL, clock=clock, metrics=NO_METRICS, ring_of=lambda _: lambda _: None,
     )  # fmt: skip
-    return Rounds(rounds=runtime.steps(lambda step: pools[step]), pools=pools)
+    (rounds,) = runtime.steps(lambda step: pools[step]).values()
+    return Rounds(rounds=rounds, pools=pools)

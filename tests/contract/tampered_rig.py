@@ -148,9 +148,7 @@ class Site:
 
     async def rounds(self, store: SqlStore) -> None:
         """What a running bot does next; a step that breaks on what it reads is tried again, as there."""
-        admit = Ingest(
-            platform=self.platform, store=store, policy=lambda: POLICY, clock=now, metrics=NO_METRICS
-        )
+        admit = Ingest(source=self.platform, store=store, policy=lambda: POLICY, clock=now, metrics=NO_METRICS)
         for step in (admit.round, lambda: self._answer(store), lambda: self._deliver(store)):
             try:
                 await step()
@@ -188,7 +186,7 @@ class Site:
     async def _deliver(self, store: SqlStore) -> None:
         async with asyncio.TaskGroup() as tasks:
             await Deliver(
-                platform=self.platform, store=store, policy=lambda: POLICY, clock=now,
+                source=self.platform, store=store, policy=lambda: POLICY, clock=now,
                 polls=Polls(store=store, clock=now), metrics=NO_METRICS, ring=lambda _: None,
                 pool=_pool(Step.DELIVER, tasks), losses=Losses(store=store, clock=now),
             ).round()  # fmt: skip
@@ -303,7 +301,7 @@ async def _lay(site: Site, checkpoint_log: CheckpointLog, key: Path) -> None:
     await live(ELSEWHERE, at=now(), people=0)
     await close(store, ELSEWHERE)
     await live(OVER, at=now())
-    admit = Ingest(platform=site.platform, store=store, policy=lambda: PEOPLE, clock=now, metrics=NO_METRICS)
+    admit = Ingest(source=site.platform, store=store, policy=lambda: PEOPLE, clock=now, metrics=NO_METRICS)
     await admit.round()
     assert Counted.WAITING is await site.vote(store, VOTED, "ann", needs=2)
     assert Counted.DECIDED is await site.vote(store, DECIDED, "ann", needs=1)

@@ -67,7 +67,7 @@ class Rig:
         """The step, one piece at a time; at the end all pieces are done."""
         async with asyncio.TaskGroup() as tasks:
             yield Deliver(
-                platform=self.platform,
+                source=self.platform,
                 store=self.store,
                 policy=lambda: Policy(people={}, groups={}, routes=()),
                 polls=Polls(store=self.store, clock=lambda: self.platform.now),

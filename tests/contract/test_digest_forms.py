@@ -80,7 +80,7 @@ async def test_an_upgrade_takes_no_answer_back(fresh_url: str) -> None:
         fresh_url, ring=lambda step: None, pagers=PAGERS, clock=lambda: NOW, take_over=True
     ) as store:
         await Ingest(
-            platform=platform, store=store, policy=lambda: policy, clock=lambda: after(1),
+            source=platform, store=store, policy=lambda: policy, clock=lambda: after(1),
             metrics=NO_METRICS,
         ).round()  # fmt: skip
         decided, waiting = await store.approvals.get("decided"), await store.approvals.get("open")

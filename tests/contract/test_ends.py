@@ -48,12 +48,12 @@ class Telling(FakePlatform):
             missed = MissedRequests(store=self.store, clock=lambda: self.now)
             if step is Step.EXPIRE:
                 await Expire(
-                    platform=self, store=self.store, clock=lambda: self.now, metrics=NO_METRICS, pool=pool,
+                    source=self, store=self.store, clock=lambda: self.now, metrics=NO_METRICS, pool=pool,
                     missed=missed,
                 ).round()  # fmt: skip
                 return
             await Reconcile(
-                platform=self,
+                source=self,
                 store=self.store,
                 polls=Polls(store=self.store, clock=lambda: self.now),
                 clock=lambda: self.now,

@@ -1,4 +1,4 @@
-"""What every `bot.ports.Platform` promises, kept by the fake and by the real client alike."""
+"""What every `bot.ports.Source` promises, kept by the fake and by the real client alike."""
 
 from __future__ import annotations
 

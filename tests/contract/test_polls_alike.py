@@ -47,7 +47,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.platform = FakePlatform(clock=lambda: self.now)
         self.ingest = Ingest(
-            platform=self.platform, store=self.store, policy=lambda: POLICY, clock=lambda: self.now,
+            source=self.platform, store=self.store, policy=lambda: POLICY, clock=lambda: self.now,
             metrics=Counting(self.counts.append), in_turn=0,
         )  # fmt: skip
 

@@ -70,7 +70,7 @@ class Rig:
         self.store, self.eyes, self.platform = store, eyes, Watched()
         self.broken = 0
         self.admit = Ingest(
-            platform=self.platform, store=store, policy=lambda: POLICY, clock=self.clock, metrics=NO_METRICS
+            source=self.platform, store=store, policy=lambda: POLICY, clock=self.clock, metrics=NO_METRICS
         )
 
     def clock(self) -> datetime:
@@ -119,7 +119,7 @@ class Rig:
     async def deliver(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             await Deliver(
-                platform=self.platform, store=self.store, policy=lambda: POLICY, clock=self.clock,
+                source=self.platform, store=self.store, policy=lambda: POLICY, clock=self.clock,
                 polls=Polls(store=self.store, clock=self.clock), metrics=NO_METRICS, ring=lambda _: None,
                 pool=_pool(Step.DELIVER, tasks), losses=Losses(store=self.store, clock=self.clock),
             ).round()  # fmt: skip

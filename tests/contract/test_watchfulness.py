@@ -76,7 +76,7 @@ class Rig:
 
     def insert(self) -> Ingest:
         return Ingest(
-            platform=self.platform,
+            source=self.platform,
             store=self.store,
             policy=lambda: POLICY,
             clock=self.clock,

@@ -302,15 +302,13 @@ async def open_fake_clock_bot(
             platform=platform, chat=rig.chat, teams=rig.teams, pager=pager,
             policy=policy, wake_ups=wake_ups,
         )  # fmt: skip
-        ingest = Ingest(
-            platform=platform, store=store, policy=lambda: work.policy, clock=clock, metrics=metrics
-        )
+        ingest = Ingest(source=platform, store=store, policy=lambda: work.policy, clock=clock, metrics=metrics)
         chats = {Surface.SLACK: rig.chat, Surface.TEAMS: rig.teams}
         chats = {surface: chat for surface, chat in chats.items() if surface is not without}
         runtime = Runtime(
-            ingest=ingest, platform=platform, store=store, chats=chats, pagers={pager.name: pager},
+            ingests=(ingest,), store=store, chats=chats, pagers={pager.name: pager},
             callbacks=NoCallbacks(), policy=lambda: work.policy, reach=lambda: work.policy, seal=SEAL,
-            clock=clock, metrics=metrics, ring=wake_ups.add,
+            clock=clock, metrics=metrics, ring_of=lambda _: wake_ups.add,
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
             watched = _Watched(tasks, work.under_way)
@@ -321,7 +319,8 @@ async def open_fake_clock_bot(
                     seconds=lambda: clock().timestamp(),
                 )  # fmt: skip
 
-            work.rounds.update(runtime.steps(pool))
+            for rounds in runtime.steps(pool).values():
+                work.rounds.update(rounds)
             yield work
             for task in work.under_way:
                 task.cancel()

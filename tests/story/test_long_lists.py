@@ -150,7 +150,7 @@ async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
     """The earliest deadlines first; the others come with the next reading, and then the poll is taken in."""
     async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         admit = Ingest(
-            platform=work.platform, store=work.store, policy=lambda: work.policy, clock=work.clock,
+            source=work.platform, store=work.store, policy=lambda: work.policy, clock=work.clock,
             metrics=NO_METRICS, admits_for=timedelta(0),
         )  # fmt: skip
         for number in range(ADMITTED_TOGETHER + 1):
