@@ -24,8 +24,8 @@ from bot.protocol import HITLDecision, Json
 OURS = frozenset(verdict.value for verdict in HITLDecision)
 #: What a row about a new call, or a new way to answer it, says of the record.
 _CALL = (
-    "platform", "tool", "agent", "run", "created", "timeout_at", "timeout_seconds", "whole", "digest",
-    "arguments_digest",
+    "origin", "request_id", "platform", "tool", "agent", "run", "created", "timeout_at", "timeout_seconds",
+    "whole", "digest", "arguments_digest",
 )  # fmt: skip
 _TERMS = ("route", "rule", "widened")
 _DEADLINE = ("deadline", "source", "doubt", "renewed")
@@ -164,6 +164,7 @@ _ABOUT_ANYTHING = frozenset({"alert_raised", "alert_mended", "refused"})
 #: What a sentence calls by another name than a row.
 _SAID = {
     "others": "list of earlier voters", "widened": "list of added people",
+    "origin": "source", "request_id": "request id",
     "first_seen": "first sight", "settled_at": "end",
     "platform_word": "word of the platform", "shown_trouble": "trouble", "attempts": "number of attempts",
     "gones": "number of refused attempts", "source": "source of the deadline", "created": "creation",
@@ -240,6 +241,10 @@ def _record(row: Mapping[str, Any], told: Told) -> Iterator[str]:
             yield f"its {_SAID.get(name, name)} is not the one in the audit log"
     if not row["request"].named_by(row["digest"]):
         yield "its call does not match its digest"
+    if (row["id"], row["source"]) != (storable_text(row["request"].key), row["request"].source):
+        yield "its source is not the one in its call"
+    if row["request_id"] != storable_text(row["request"].request_id):
+        yield "its request id is not the one in its call"
     if row["agent"] != storable_text(row["request"].agent_id):
         yield "its agent is not the one in its call"
 

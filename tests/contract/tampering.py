@@ -154,7 +154,7 @@ def _pairs(grids: Mapping[str, Grid], name: str, *, of: str) -> Iterator[Attack]
         gone = f"DELETE FROM {table} WHERE approval_id = '{name}'"
         if put:
             yield Attack(table=table, approval_id=name, statements=(gone, *put, _decide(name)))
-    names = [column for column in grids["approvals"].columns if column != "id"]
+    names = [column for column in grids["approvals"].columns if column not in ("id", "request_id")]
     same = ", ".join(f"{one} = (SELECT {one} FROM approvals WHERE id = '{of}')" for one in names)
     taken = f"UPDATE approvals SET {same} WHERE id = '{name}'"
     yield Attack(table="approvals", column="request", approval_id=name, statements=(taken,))

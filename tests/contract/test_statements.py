@@ -21,8 +21,8 @@ from tests.contract.tampering import FRESH, WAITING, Attack, Grid, attacks
 #: Columns whose change means something: who decided what, for which call, how, until when, and what came of it.
 MEANT = {
     "approvals": (
-        "id", "request", "digest", "route", "rule", "stage", "first_seen", "deadline", "deadline_source",
-        "deadline_doubt", "outcome", "settled_at", "platform_word",
+        "id", "source", "request_id", "request", "digest", "route", "rule", "stage", "first_seen", "deadline",
+        "deadline_source", "deadline_doubt", "outcome", "settled_at", "platform_word",
         "attempts", "agent", "widened", "gones", "renewed",
     ),
     "decisions": (

@@ -6,19 +6,39 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from alembic import command
 from sqlalchemy import create_engine, make_url
 
-from adapters.store import migrations
+from adapters.store import migrations, tables
 from adapters.store.open import open_store
 from bot.approval import Stage
 from bot.ladder import Action
 from bot.protocol import HITLRequest
+from bot.records import Claimed, Counted, NewApproval
 from tests.contract.conftest import PAGERS
-from tests.contract.values import NOW, a_placement, a_vote, after, all_waiting, revise, unfired, wins
+from tests.contract.values import (
+    NOW,
+    SIGNING,
+    a_claim,
+    a_notice,
+    a_placement,
+    a_request,
+    a_rung,
+    a_vote,
+    after,
+    all_waiting,
+    an_approval,
+    claim,
+    fire,
+    revise,
+    unfired,
+    unsent,
+    wins,
+)
 
 AT = round(NOW.timestamp() * 1000)
 TABLES = {
@@ -261,3 +281,77 @@ def run(url: str, statement: str) -> None:
         return
     with psycopg.connect(url) as server:
         server.execute(statement)
+
+
+#: What migration 0014 does, taken back.
+TAKEN_BACK = (
+    "DROP INDEX approvals_of_source",
+    *(f"DROP INDEX approvals_{name}" for name in ("at_stage", "due", "unlisted", "in_trouble", "missing")),
+    "ALTER TABLE approvals DROP COLUMN source",
+    "ALTER TABLE approvals DROP COLUMN request_id",
+    "CREATE INDEX approvals_at_stage ON approvals (stage, deadline)",
+    "CREATE INDEX approvals_due ON approvals (due_at) WHERE due_at IS NOT NULL",
+    "CREATE INDEX approvals_unlisted ON approvals (next_try) WHERE stage = 'decided' AND due_at IS NULL",
+    f"CREATE INDEX approvals_in_trouble ON approvals (deadline) WHERE {tables.IN_TROUBLE}",
+    f"CREATE INDEX approvals_missing ON approvals (deadline) WHERE {tables.MISSING}",
+    "UPDATE nod_schema SET version_num = '0013'",
+)
+
+
+async def test_what_is_under_way_goes_on_when_approvals_get_sources(fresh_url: str) -> None:
+    """Live cards, an open vote, a claim, an owed message and a decision whose POST was begun: each goes on."""
+    pay, wire, late = (a_request(one) for one in ("run:1", "wire", "late"))
+    rung = a_rung(approval_id="wire", due=0)
+    opening: dict[str, Any] = {"ring": lambda step: None, "pagers": PAGERS, "signing": SIGNING}
+    async with open_store(fresh_url, **opening) as store:
+        for request in (pay, wire, late):
+            card = a_placement(f"c-{request.request_id}", request.request_id)
+            approval, rungs = an_approval(request=request), [rung] if request is wire else []
+            await store.approvals.insert([NewApproval(approval=approval, placements=[card], rungs=rungs)])
+            await store.placements.shown(card.card_id, ref="ts", revision=1, digest=request.digest)
+        assert Counted.WAITING is await store.approvals.vote(
+            "run:1", vote=a_vote(digest=pay.digest), needs=2, eligible=None
+        )
+        assert Claimed.YES is await claim(store, a_claim("olu"), "wire", digest=wire.digest)
+        assert await fire(store, [rung], at=NOW, notices=[a_notice(approval_id="wire", card_id="c-wire")])
+        await store.approvals.vote("late", vote=a_vote(digest=late.digest), needs=1, eligible=None)
+        await store.approvals.confirm({"late": late.digest}, began_at=after(1))
+        read = await store.approvals.get("late")
+        assert read is not None
+        assert await store.approvals.begin_delivery([read], now=after(1), until=after(21))
+        chain = await store.journal.head()
+    before = rows_at(fresh_url, "SELECT id, request, digest, call_signature, terms_signature FROM approvals")
+    for statement in TAKEN_BACK:
+        run(fresh_url, statement)
+
+    async with open_store(fresh_url, **opening) as store:
+        now = rows_at(fresh_url, "SELECT id, request, digest, call_signature, terms_signature FROM approvals")
+        named = rows_at(fresh_url, "SELECT source, request_id, id FROM approvals")
+        assert (before, chain) == (now, await store.journal.head())
+        assert {("glaip", one, one) for one in ("run:1", "wire", "late")} == set(named)
+        assert {"run:1", "wire", "late"} == store.approvals.waiting()
+        cards = [card for one in ("run:1", "wire", "late") for card in await store.placements.of(one)]
+        assert [("ts", 1)] * 3 == [(card.ref, card.shown_revision) for card in cards]
+        (owed,) = await unsent(store)
+        assert ("wire", "c-wire") == (owed.approval_id, owed.card_id)
+        assert Counted.DECIDED is await store.approvals.vote(
+            "run:1", vote=a_vote("bob", digest=pay.digest, at=after(2)), needs=2, eligible=None
+        )
+        wired = await store.approvals.get("wire")
+        assert wired is not None
+        assert wired.claim_at(after(5)) is not None
+        await store.approvals.resume()
+        await store.approvals.confirm({"late": late.digest, "run:1": pay.digest}, began_at=after(3))
+        sent = await store.approvals.deliverable(after(4), after=after(4), most=9)
+        assert [("late", 1, ()), ("run:1", 0, ())] == [(one.id, one.attempts, one.forged) for one in sent]
+        begun = await store.approvals.begin_delivery(sent, now=after(4), until=after(24))
+        assert [2, 1] == [one.attempts for one in begun]
+
+
+def rows_at(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """What a statement finds, past the store."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(make_url(url).database or "")) as connection:
+            return connection.execute(statement).fetchall()
+    with psycopg.connect(url) as server:
+        return server.execute(statement).fetchall()
