@@ -84,8 +84,7 @@ _KINDS = (
     _kind(
         UNDELIVERABLE,
         "{platform} accepts decisions again",
-        one="Not delivered: the decision on {tool}. Its deadline passed before {platform} accepted it "
-        "({why}).",
+        one="Not delivered: the decision on {tool}. Its deadline passed before {platform} accepted it ({why}).",
         several="{count} decisions{to} were not delivered before their deadlines ({why}). "
         "The latest was on {tool}.",
     ),
