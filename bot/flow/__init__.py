@@ -54,24 +54,24 @@ class WakeUps:
     """One wake-up per step, or one for each source. Ringing is cheap, and several rings become one."""
 
     def __init__(self) -> None:
-        self._bells = {step: {"": asyncio.Event()} for step in Step}
+        self._wake_ups = {step: {"": asyncio.Event()} for step in Step}
         self._active, self._calm = True, 0
         self._swept_at: datetime | None = None
 
     def add(self, step: Step, source: str) -> None:
         """This source has a loop of its own for this step."""
-        self._bells[step].setdefault(source, asyncio.Event())
+        self._wake_ups[step].setdefault(source, asyncio.Event())
 
     def ring(self, step: Step, *, source: str = "") -> None:
         """Wake a step, that of one source where it is given.
 
         Which of several platforms is to be polled, a commit does not say: the decision that waits for it does.
         """
-        bells = self._bells[step]
-        if source or step is not Step.INGEST or len(bells) == 1:
-            for name, bell in bells.items():
-                if source in ("", name):
-                    bell.set()
+        of_step = self._wake_ups[step]
+        if source or step is not Step.INGEST or len(of_step) == 1:
+            for name, wake_up in of_step.items():
+                if not source or name in ("", source):
+                    wake_up.set()
         # A poll alone is no work for the others: what it finds is, and its commit rings them.
         self._active |= step is not Step.INGEST
 
@@ -89,19 +89,19 @@ class WakeUps:
         self._active, self._swept_at = False, now
         if self._calm < CALM_AFTER or self._calm % CALM_SWEEP == 0:
             for step in set(Step) - {Step.INGEST}:
-                for bell in self._bells[step].values():
-                    bell.set()
+                for wake_up in self._wake_ups[step].values():
+                    wake_up.set()
 
     async def wait(self, step: Step, *, at_most: float | None, source: str = "") -> None:
         """Return at the next ring, or after so many seconds."""
-        bell = self._bells[step][source]
+        wake_up = self._wake_ups[step][source]
         try:
             async with asyncio.timeout(at_most):
-                await bell.wait()
+                await wake_up.wait()
         except TimeoutError:
             return
         finally:
-            bell.clear()
+            wake_up.clear()
 
 
 class Liveness:
