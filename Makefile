@@ -37,10 +37,10 @@ test-pythons:
 	.ci/on-python 3.12
 	.ci/on-python 3.13
 
-# Small faults in the code that decides, each seen by a test or listed. Goes on where an earlier run was stopped.
+# Small faults in the code that decides, each seen by a test or listed. `make mutants PART=bot/seal.py` tries one file;
+# both go on where an earlier run was stopped.
 mutants: .venv/ready
-	.venv/bin/mutmut run --max-children 2
-	.venv/bin/mutmut results
+	$(PY) -m tests.mutation $(PART)
 
 # Writes docs/performance.md; about an hour for all. `make bench PART="burst growth" RUNS=1` measures parts of it,
 # and goes on where an earlier run was stopped.

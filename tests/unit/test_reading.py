@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +49,31 @@ def test_one_other_sign_and_it_does_not_open(place: int, sign: str) -> None:
     value = READING.sealed(Pages(seen=1, count=2))
     changed = value[:place] + sign + value[place + 1 :]
     assert (READING.opened(changed) is not None) is (changed == value)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"account": "U0BOB"}, {"card_id": "c"}, {"digest": "e"}, {"call": "c\ud800"}, {"surface": Surface.TEAMS}],
+    ids=lambda other: next(iter(other)),
+)
+def test_each_part_counts_alone(other: dict[str, Any]) -> None:
+    """One of them differs, and all the others are the same; half a surrogate pair is no error."""
+    value = READING.sealed(Pages(seen=1, count=2))
+    assert replace(READING, **other).opened(value) is None
+    assert replace(READING, **other).opened(replace(READING, **other).sealed(Pages(seen=1, count=2)))
+
+
+@pytest.mark.parametrize("moved", [".2.3.", ".1.2.", ".1.30."])
+def test_nobody_turns_pages_in_the_value(moved: str) -> None:
+    """Neither the last page that was shown nor how many there are."""
+    value = READING.sealed(Pages(seen=1, count=3))
+    assert READING.opened(value) == Pages(seen=1, count=3)
+    assert READING.opened(value.replace(".1.3.", moved)) is None
+
+
+def test_no_page_comes_after_the_last() -> None:
+    """Under whatever seal."""
+    assert READING.opened(READING.sealed(Pages(seen=3, count=3))) is None
 
 
 def test_a_look_never_opens_a_button_nor_a_button_a_look() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.seal import Seal, Sealed, _mac
+from bot.seal import Kind, Seal, Sealed, Signing, _mac
 
 OLD, NEW = "old secret of thirty-two letters", "new secret of thirty-two letters"
 DIGEST = "d" * 64
@@ -51,8 +51,42 @@ def test_a_value_names_its_version() -> None:
 
 def test_a_seal_needs_a_secret() -> None:
     """No secret must never mean that anything opens."""
-    with pytest.raises(ValueError, match="secret"):
-        Seal()
+    for kind in (Seal, Signing):
+        with pytest.raises(ValueError, match="secret"):
+            kind()
+
+
+@pytest.mark.parametrize("value", ["", "approve", "v1.k.c.approve.d", "v1.k.c.approve.d.s.x"])
+def test_a_value_of_another_form_names_no_verb(value: str) -> None:
+    """Whatever a chat hands over, sealed or not."""
+    assert Seal.claimed_verb(value) == ""
+    assert Seal.claimed_verb(VALUE) == "approve"
+
+
+def test_an_empty_seal_is_no_seal() -> None:
+    """An unknown key makes an empty one, and that fits nothing, not even another empty one."""
+    assert SEAL.look("unknown", ["page"]) == ""
+    assert not Seal.same("", "")
+
+
+def test_rows_are_signed_as_the_release_before_signed_them() -> None:
+    """An upgrade that signs in another form takes back what was acknowledged."""
+    signature = Signing(NEW, OLD).sign(Kind.VOTE, ["é", 1, None])
+    assert signature == "49866612.o-RDgR3NJZYs5kVWXuLmA-2WEA2chEKPQoFRvoSIlsE"
+    assert Signing(OLD, NEW).holds(signature, Kind.VOTE, ["é", 1, None])
+    assert Signing(OLD, NEW).knows(signature)
+    assert not Signing(OLD).holds(signature, Kind.VOTE, ["é", 1, None])
+    assert not Signing(OLD).knows(signature)
+
+
+@pytest.mark.parametrize("signature", [None, 7, b"x", "", "x", "{name}.é", "{name}."])
+def test_a_column_that_holds_anything_holds_no_signature(signature: object) -> None:
+    """And is no error either."""
+    signing = Signing(NEW)
+    name, _, _ = signing.sign(Kind.VOTE, []).partition(".")
+    given = signature.format(name=name) if isinstance(signature, str) else signature
+    assert not signing.holds(given, Kind.VOTE, [])
+    assert signing.knows(given) is str(given).startswith(f"{name}.")
 
 
 def test_the_secret_is_not_in_the_value() -> None:
