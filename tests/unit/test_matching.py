@@ -226,6 +226,21 @@ def test_a_path_leads_through_objects_and_lists(path: str, found: tuple[bool | N
     assert found == value_at(a_request({"a": {"b": [1, {"c": None}]}}), path)
 
 
+@pytest.mark.parametrize("again", ["arguments.a", "arguments.a.b", "a.b", "A", "a[0]"])
+def test_another_key_that_may_be_the_path_makes_doubt(again: str) -> None:
+    """A program that reads dotted keys, or other letters, would take the other one."""
+    assert value_at(a_request({"a": {"b": 1}}), "a.b") == (True, 1)
+    assert value_at(a_request({"a": {"b": 1}, again: 2}), "a.b") == (None, None)
+
+
+def test_a_match_says_what_it_is_about() -> None:
+    """As nod.yaml has it."""
+    outside = Match(tool=PAY, arguments=(("amount", Pattern(text=">= 1000")),), without=Match(agent=AGENT))
+    assert str(outside) == "tool pay_*, amount >= 1000, but not agent t*"
+    assert str(Match(tool=PAY)) == "tool pay_*"
+    assert str(EVERYTHING) == "all other requests"
+
+
 PAY, OTHER, MANY = Pattern(text="pay_*"), Pattern(text="x"), on("n", ">= 1")
 AGENT = Pattern(text="t*")
 MATCHES = [
