@@ -16,7 +16,9 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators, operator_arg_removal
 
 #: What is counted and logged beside the work is no guarantee.
-UNHELD = re.compile(r"(await )?(self\.)?_?(log|count|counted|metrics)(\.\w+)?\(|structlog\.|with (log|structlog)[._]")
+UNHELD = re.compile(
+    r"(await )?(self\.)?_?(log|counts?|counted|metrics)(\.\w+)?\(|structlog\.|with (log|structlog)[._]"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
