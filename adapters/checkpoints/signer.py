@@ -75,7 +75,7 @@ async def holds(chain: Chain, head: Row | None, last: Checkpoint) -> bool:
     """Whether the signed row is in the chain, or was there when retention removed it."""
     if head is None or head.number < last.number:
         return False
-    row = await chain.row(last.number)
+    row = head if head.number == last.number else await chain.row(last.number)
     if row is not None:
         return row.hash == last.hash
     anchor = await chain.anchor()

@@ -59,7 +59,9 @@ class StandingApprovals(Part):
         return found
 
     async def awaiting_poll(self, now: datetime) -> Mapping[str, Standing]:
-        """Each by an index that has few others."""
+        """Each by an index that has few others. Nothing is read while nothing waits."""
+        if not self.waiting():
+            return {}
         rows = await self._database.fetch(_AWAITING, {"now": now, "source": self._source})
         return {row[_A.id]: self._standing_in(row) for row in rows}
 

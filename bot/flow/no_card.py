@@ -58,7 +58,7 @@ class NoCard:
             return
         self._look_at = now + LOOK_EVERY
         alerts = self._store.alerts
-        found = [alert for cause in (NO_CARD, CARD_REFUSED) for alert in await alerts.open_of(cause=cause)]
+        found = await alerts.open_of(cause={NO_CARD, CARD_REFUSED})
         open_ = [alert for alert in found if not alert.approval_id.startswith(ROUTE)]
         if not open_:
             self._told.clear()

@@ -57,6 +57,15 @@ async def test_a_round_reads_a_few_rows_of_ten_thousand(store: SqlStore, eyes: E
     assert set(more) <= set(STILL_MORE), more
 
 
+async def test_nothing_is_read_while_nothing_waits(store: SqlStore) -> None:
+    """By the poll of an empty list."""
+    poll = rounds_on(store, FakePlatform(clock=lambda: LOOKED_AT)).rounds[Step.INGEST]
+    await poll()
+    with rows_counted() as tally:
+        await poll()
+    assert [] == tally.read
+
+
 async def test_a_poll_reads_what_changed(store: SqlStore) -> None:
     """Of hundreds that are listed, after the first poll: ten new ones, ten changed ones, one that is gone."""
     platform = FakePlatform(clock=lambda: LOOKED_AT)
