@@ -125,6 +125,7 @@ LATE_IMPORTS = {
     "adapters/oncall/unfold.py:main": "`resource` is not there on Windows, and only bounds memory on Linux",
     "adapters/teams/teams.py:open_teams": "the SDK of Teams and all that it needs: only where Teams is set up",
     "adapters/teams/teams.py:_gate": "PyJWT, likewise",
+    "adapters/store/open.py:_opener": "psycopg: only where PostgreSQL is set up",
     "adapters/cli/frame.py:end": "the event loop and the log: only where a command runs",
 }
 #: In these files each command imports its own work, so that `--help` imports none (test_command_line.py).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -137,9 +138,15 @@ def _run(
     ] = False,
 ) -> None:
     """Run the bot until it is stopped."""
-    from adapters.cli.run import start
+    gc.disable()  # until it has started (`run`): what it imports stays, and to look for garbage takes a sixth
+    try:
+        from adapters.cli.run import start
 
-    start(auto_approve=auto_approve, record=record, accept_rollback=accept_rollback, env_file=read_by(context))
+        start(
+            auto_approve=auto_approve, record=record, accept_rollback=accept_rollback, env_file=read_by(context)
+        )
+    finally:
+        gc.enable()
 
 
 @command("demo")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from structlog.types import EventDict
 
+#: New objects between two collections. Python's own number has them take 8 % of the CPU under load.
+YOUNG = 10_000
+
 log = structlog.get_logger()
 
 
@@ -37,6 +41,9 @@ async def run(environment: Environment, *, accept_rollback: bool = False) -> Non
         log.warning("plain_http_is_allowed", variable=name, effect="it can be read and changed on the way")
     stop = stop_signal(end_within)
     async with open_nod(environment, accept_rollback=accept_rollback):
+        gc.freeze()  # what is here stays: collections from now on pass over it
+        gc.set_threshold(YOUNG)
+        gc.enable()
         await stop.wait()
 
 

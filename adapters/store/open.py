@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy import URL, make_url, select, update
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import audit_events, postgres, sqlite, tables
+from adapters.store import audit_events, sqlite, tables
 from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
 from adapters.store.audit import SqlJournal
@@ -41,12 +41,7 @@ _A, _D, _V, _U = tables.approvals.c, tables.decisions.c, tables.votes.c, tables.
 _WAITING = (Stage.OPEN, Stage.DECIDED)
 #: The kinds of rows that take answers back, or begin a life again.
 _FRESH = frozenset({"admitted", "changed", "voided", "revived"})
-_OPENERS = {
-    "sqlite": sqlite.opened,
-    "sqlite+aiosqlite": sqlite.opened,
-    "postgresql": postgres.opened,
-    "postgresql+psycopg": postgres.opened,
-}
+_SQLITE, _POSTGRES = ("sqlite", "sqlite+aiosqlite"), ("postgresql", "postgresql+psycopg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +97,7 @@ async def open_store(
         Unavailable: the PostgreSQL server cannot be reached.
     """
     address = _address(url)
-    async with _OPENERS[address.drivername](address, ring=ring) as database:
+    async with _opener(address)(address, ring=ring) as database:
         yield await store_in(
             database, pagers=pagers, clock=clock, signing=signing, take_over=take_over, fit=fit
         )
@@ -148,9 +143,17 @@ def _address(url: str) -> URL:
         address = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise ConfigError(where, "it is not a database address", fix) from error
-    if address.drivername not in _OPENERS:
+    if address.drivername not in (*_SQLITE, *_POSTGRES):
         raise ConfigError(where, f"Nod does not know databases of the kind {address.drivername!r}", fix)
     return address
+
+
+def _opener(address: URL) -> Callable[..., AbstractAsyncContextManager[Database]]:
+    if address.drivername in _SQLITE:
+        return sqlite.opened
+    from adapters.store import postgres
+
+    return postgres.opened
 
 
 async def _recall(database: Database, proofs: Proofs) -> None:
