@@ -32,7 +32,8 @@ def machine() -> str:
 
 def tables(runs: Runs, *, version: str, loads: Sequence[float]) -> str:
     """Both tables, as Markdown."""
-    load = f"{min(loads):.1f} to {max(loads):.1f}" if loads else "unknown"
+    ends = dict.fromkeys(f"{load:.1f}" for load in (min(loads), max(loads))) if loads else ("unknown",)
+    load = " to ".join(ends)
     return "\n".join(
         [
             f"`make bench` measured version {version} on {machine()}.",
