@@ -10,17 +10,23 @@ import pytest
 
 from bot.approval import LONGEST_NOTE
 from bot.errors import Refusal, Refused
+from bot.ladder import Action, Rung
 from bot.matching import Match, Pattern
 from bot.notifications import mentioned
 from bot.policy import (
+    DOUBTED,
     NO_OTHER,
+    ROUTE_GONE,
     Delegation,
     Person,
     Policy,
     approvers_named,
+    approvers_of,
     check_note,
+    either_of,
     eligibility_of,
     eligible,
+    kept_out,
     named_for,
     requesters_of,
 )
@@ -127,6 +133,8 @@ SEATS: list[tuple[str, Policy, str, str, bool, dict[str, Any], str]] = [
         ("own", "U0ANN", {"by": "ann"}, "You asked for this yourself; Bob must decide."),
         ("alone", "U0ANN", {"by": "ann"}, NO_OTHER),
         ("all", "U0MALLORY", {}, "Only Ann, Bob, Eve or 3 others can decide this."),
+        ("removed", "U0ANN", {}, ROUTE_GONE),
+        ("alone", "U0ANN", {"By": "eve"}, DOUBTED),
     ],
 )
 def test_a_refusal_names_the_people(
@@ -183,6 +191,48 @@ def test_the_run_may_name_its_requester(make_request: Callable[..., HITLRequest]
     assert frozenset() == requesters_of(POLICY, own, make_request(run_id=None))
 
 
+@pytest.mark.parametrize(
+    ("by", "able"),
+    [("eve", {"ann", "bob"}), ("ann", {"bob"}), ("bob", {"ann", "eve"}), ("carol", {"ann", "bob", "eve"})],
+)
+def test_who_asked_counts_in_nobody_elses_place(
+    make_approval: Callable[..., Approval], make_request: Callable[..., HITLRequest], by: str, able: set[str]
+) -> None:
+    """Eve takes the place of Ann: not if Eve asked, and not if Ann did. The field may be anywhere."""
+    own = route("own", requester="arguments.run.by")
+    approval = make_approval(request=make_request(arguments={"run": {"by": by}}), route="own")
+    assert able == eligible(replace(AWAY, routes=(own,)), own, approval, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("", ""),
+        ("Ann", "Ann"),
+        ("Ann Bob", "Ann or Bob"),
+        ("Ann Bob Cy Di", "Ann, Bob, Cy or Di"),
+        ("Ann Bob Cy Di Eve", "Ann, Bob, Cy or 2 others"),
+    ],
+)
+def test_either_of_some(names: str, said: str) -> None:
+    """Four by name, of more the first three."""
+    assert said == either_of(names.split())
+
+
+def test_a_step_lets_in_whom_the_file_still_names(make_approval: Callable[..., Approval]) -> None:
+    """After the route's own; a step that only pings them lets in nobody."""
+    steps = (Rung(action=Action.WIDEN, share=0.5, who=("eve", "ann")), Rung(share=0.7, who=("gus",)))
+    widened = make_approval(widened=("eve", "gus", "ann", "mallory"))
+    assert ("finance", "eve", "ann") == approvers_of(route("default", ladder=steps), widened)
+    assert ("finance",) == approvers_of(route("default"), widened)
+
+
+def test_a_person_is_told_from_others_by_address() -> None:
+    """Where they have one."""
+    assert "Ann <ann@acme.example>" == str(person("ann"))
+    assert "Ann" == str(person("ann", email=None))
+
+
 def test_approvers_in_words(make_approval: Callable[..., Approval]) -> None:
     """Groups by their name, people by theirs; nobody is said to be nobody."""
 
@@ -217,6 +267,8 @@ def test_who_asked_is_named_nowhere_as_one_who_decides(
     assert "Bob" == named_for(policy, ("ann", "bob"), approval)
     assert "" == named_for(policy, ("ann",), approval)
     assert {"bob", "eve"} == eligible(policy, pay, approval, now=NOW)
+    assert {"ann"} == kept_out(policy, approval)
+    assert frozenset() == kept_out(policy, replace(approval, route="removed"))
     who = [("finance", approval), ("ann", approval), ("eve", approval)]
     assert ("U0BOB", "U0EVE") == mentioned(policy, who, SLACK)
 
