@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
-from bot.errors import Forbidden, NodError, Unanswered, Unavailable
-from bot.retry import NOTIFICATION_REFUSED, PAGE, chat_wait, program_wait
+from bot.errors import Forbidden, NodError, ShutOut, Unanswered, Unavailable
+from bot.retry import (
+    NOTIFICATION_REFUSED,
+    PAGE,
+    Backoff,
+    chat_wait,
+    decision_wait,
+    program_wait,
+    sent_again_after,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +63,47 @@ def test_a_page_waits_longer_for_a_pager_that_asks_for_it(error: NodError, tries
 def test_a_program_waits_as_the_guide_says(attempts: int, asked: float | None, seconds: float) -> None:
     """1 s, 2 s, 3 s, or what the platform asks for, up to 30 s."""
     assert seconds == program_wait(Unavailable("busy", retry_after=asked), attempts=attempts)
+
+
+def test_the_other_side_that_asks_for_nothing_adds_nothing() -> None:
+    """Also to a wait below a second."""
+    assert 0.2 == Backoff(first=0.1, last=1.0).after(1, Unavailable("away"))
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "left", "seconds"),
+    [
+        (Unavailable("away"), 1, 60, 1),
+        (Unavailable("away"), 2, 60, 2),
+        (Unavailable("away"), 3, 60, 3),
+        (Unavailable("away"), 4, 60, 6),
+        (Unavailable("away"), 4, 15, 2),
+        (Unavailable("away"), 4, 600, 15),
+        (Unavailable("away"), 1, 1.5, 0.75),
+        (Unavailable("away"), 1, 0.6, 0.5),
+        (Unavailable("busy", retry_after=0.5), 1, 60, 1),
+        (Unavailable("busy", retry_after=40), 1, 60, 40),
+        (Unavailable("busy", retry_after=59), 1, 60, 59),
+        (Unavailable("busy", retry_after=60), 1, 60, 59),
+        (Unavailable("busy", retry_after=60), 1, 1, 1),
+        (Unavailable("busy", retry_after=60), 1, 0.9, 0.9),
+        (Forbidden("refused"), 1, 60, 1),
+        (Forbidden("refused"), 2, 60, 2),
+        (Forbidden("refused"), 2, 1.5, 0.75),
+        (Forbidden("refused"), 3, 60, 59),
+        (Forbidden("refused"), 4, 1, 1),
+        (ShutOut("a wrong key"), 1, 60, 0),
+        (ShutOut("a wrong key"), 9, 1.1, 0),
+        (ShutOut("a wrong key"), 9, 1, 1),
+    ],
+    ids=str,
+)
+def test_a_decision_is_sent_again_in_time(error: Any, attempts: int, left: float, seconds: float) -> None:
+    """Soon at first, never past the last moment; what is left means that there is no further try."""
+    assert seconds == decision_wait(error, attempts=attempts, left=timedelta(seconds=left)).total_seconds()
+
+
+@pytest.mark.parametrize(("times", "seconds"), [(1, 1), (2, 2), (3, 4), (4, 10), (5, 10), (8, 10)])
+def test_what_is_called_resolved_is_sent_again(times: int, seconds: float) -> None:
+    """After 1, 2, 4 seconds, then each 10."""
+    assert seconds == sent_again_after(times).total_seconds()
