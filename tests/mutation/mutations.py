@@ -104,6 +104,7 @@ class _Finder(cst.CSTVisitor):
         self._functions: list[cst.FunctionDef] = []
         self._statements: list[tuple[int, int]] = []
         self._expressions: list[cst.BaseExpression] = []
+        self._words: set[cst.CSTNode] = set()
         self._seen: Counter[tuple[str, str, str]] = Counter()
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -126,11 +127,14 @@ class _Finder(cst.CSTVisitor):
                 return False
             case cst.Call() if UNHELD.match(self._code(node)):
                 return False
+            case cst.Raise(exc=cst.Call(args=args)):  # what an error calls the thing is its wording
+                self._words |= {arg.value for arg in args if isinstance(arg.value, cst.SimpleString)}
             case cst.ConcatenatedString() | cst.FormattedString():
                 return False
-        if self._functions:
+        if self._functions and node not in self._words:
             for replacement in _faults(node):
-                self._add(node, replacement)
+                if not self._loses_words(node, replacement):
+                    self._add(node, replacement)
         if isinstance(node, cst.BaseExpression):
             self._expressions.append(node)
         return True
@@ -143,6 +147,13 @@ class _Finder(cst.CSTVisitor):
                 self._functions.pop()
             case cst.SimpleStatementLine() if self._statements:
                 self._statements.pop()
+
+    def _loses_words(self, node: cst.CSTNode, replacement: cst.CSTNode) -> bool:
+        if not isinstance(node, cst.Call) or not isinstance(replacement, cst.Call):
+            return False
+        kept = [arg.value for arg in replacement.args]
+        lost = [arg.value for arg in node.args if arg.value not in kept]
+        return any(value in self._words or _is_sentence(value) for value in lost)
 
     def _add(self, node: cst.CSTNode, replacement: cst.CSTNode) -> None:
         whole: cst.CSTNode = node
@@ -189,7 +200,7 @@ def _faults(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
                     r"[\w.:/-]+", str(node.evaluated_value)
                 ):
                     continue
-            yield from (each for each in replacements if not _loses_a_sentence(node, each))
+            yield from replacements
 
 
 def _is_worth_it(node: cst.Call, replacement: cst.Call) -> bool:
@@ -197,13 +208,6 @@ def _is_worth_it(node: cst.Call, replacement: cst.Call) -> bool:
     pairs = zip(node.args, replacement.args, strict=False)
     changed = next((before.value for before, after in pairs if before.value is not after.value), None)
     return len(node.args) == len(replacement.args) and getattr(changed, "value", "") not in ("True", "False")
-
-
-def _loses_a_sentence(node: cst.CSTNode, replacement: cst.CSTNode) -> bool:
-    if not isinstance(node, cst.Call) or not isinstance(replacement, cst.Call):
-        return False
-    kept = [arg.value for arg in replacement.args]
-    return any(arg.value not in kept and _is_sentence(arg.value) for arg in node.args)
 
 
 def _is_sentence(value: cst.BaseExpression) -> bool:

@@ -29,7 +29,7 @@ from tests.mutation.mutations import Mutant, spans_of
 from tests.servers.sqlite_template import empty_database
 
 #: A test that takes longer is no help in thousands of trials; in seconds, as is what follows.
-LONGEST_TEST = 3.0
+LONGEST_TEST = 6.0
 #: What a mutant may cost that no test notices.
 LONGEST_TRIAL = 10.0
 MOST_TESTS = 100
