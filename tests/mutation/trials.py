@@ -30,9 +30,10 @@ from tests.servers.sqlite_template import empty_database
 
 #: A test that takes longer is no help in thousands of trials; in seconds, as is what follows.
 LONGEST_TEST = 6.0
+AT_ONCE = 0.05
 #: What a mutant may cost that no test notices.
 LONGEST_TRIAL = 10.0
-MOST_TESTS = 100
+MOST_TESTS = 300
 #: So many tests are measured before what is known is kept.
 PORTION = 500
 QUICK = "tests/unit/"
@@ -62,7 +63,7 @@ class Reach:
                 self.by_function[function][at].append((bits, test))
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """Those that reach it, the quick ones first, one of each function's cases before the second of any."""
+        """Those that reach it, the very quick ones first; then one case of each before the second of any."""
         found = self.by_function.get(mutant.function, {})
         now = found.get(mutant.span.hash, [])
         others = {test for at, each in found.items() if at != mutant.span.hash for _, test in each}
@@ -73,8 +74,9 @@ class Reach:
         turns: dict[str, int] = defaultdict(int)
         ordered = []
         for test in sorted(reaching, key=lambda test: self.tests[test][1]):
-            turns[test.partition("[")[0]] += 1
-            ordered.append((turns[test.partition("[")[0]], self.tests[test][1], test))
+            seconds, function = self.tests[test][1], test.partition("[")[0]
+            turns[function] += seconds > AT_ONCE
+            ordered.append((turns[function] if seconds > AT_ONCE else 0, seconds, test))
         return [test for _, _, test in sorted(ordered)]
 
     def save(self, path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from adapters.slack.receive import receive
-from adapters.slack.verify import BODY, verify
+from adapters.slack.verify import BODY, Verdict, verify
 from bot.ports import NO_METRICS
 from tests.fakes import Counting
 
@@ -87,6 +87,8 @@ def test_a_huge_body_is_refused_before_anything_else() -> None:
     body = b"x" * (BODY + 1)
     assert 413 == status(signed(body), body)
     assert 413 == status({}, b"x" * 10_000_000)
+    full = GOOD + b"&" * (BODY - len(GOOD))
+    assert 400 == status(signed(full), full)
 
 
 BROKEN = {
@@ -149,11 +151,13 @@ async def test_what_nod_does_not_use_is_taken(body: bytes, kind: str) -> None:
     assert {"slack_request_not_used": 1} == counted
     assert [] == logs
     assert 401 == status(signed(body, kind=kind, secret="another secret of that length"), body)
+    assert Verdict(200, "not used", used=False) == verify(signed(body, kind=kind), body, secret=SECRET, now=NOW)
 
 
 def test_another_content_type_is_a_400() -> None:
     """Only forms and JSON are read."""
     assert 400 == status(signed(GOOD, kind="text/plain"), GOOD)
+    assert 400 == status({k: v for k, v in signed(GOOD).items() if k != "Content-Type"}, GOOD)
 
 
 @given(st.binary(max_size=300), st.dictionaries(st.text(max_size=30), st.text(max_size=30), max_size=4))
