@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 
+from adapters.chat.plugin import OpenChat, Opening, Receiver
 from adapters.checkpoints import CheckpointSigner, check_rollback, read_checkpoint_log
 from adapters.clock import Timepiece, seconds_since_boot
 from adapters.control import control_path, open_control
@@ -18,7 +19,6 @@ from adapters.graph import Graph, open_graph
 from adapters.metrics import PrometheusMetrics
 from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
-from adapters.open_chats import ChatApps, open_chats
 from adapters.pagers.hooks import HookPager, load_hook
 from adapters.pagers.services import open_pagers
 from adapters.periodic import (
@@ -31,21 +31,18 @@ from adapters.periodic import (
     self_checking,
 )
 from adapters.platform.client import open_platform
+from adapters.plugins import Chats, check_places, read_chats, workflows_of
 from adapters.policy_in_force import PolicyInForce
 from adapters.relay import WAKE_PATH, WakeEndpoint
 from adapters.runtime import Runtime, run_steps
 from adapters.settings import (
-    Chats,
     Environment,
     PolicyFile,
-    check_places,
     check_schedule_keys,
     plain,
-    read_chats,
     read_policy_file,
     webhook_secret,
 )
-from adapters.slack import Slack
 from adapters.store.open import SqlStore, open_store
 from adapters.test_card import CardTester, DeskSwitch, NoPlatform
 from adapters.watch import (
@@ -57,7 +54,7 @@ from adapters.watch import (
     open_alert_fallback,
     watched,
 )
-from adapters.web import Receiver, front, serve_front
+from adapters.web import front, serve_front
 from bot.callbacks import FunctionCallbacks, callbacks_of
 from bot.flow import Liveness, WakeUps
 from bot.flow.desk import FrontDesk
@@ -69,10 +66,11 @@ from bot.records import Step
 from bot.routing import Rules
 from bot.seal import Seal, Signing
 from bot.store import Store
-from bot.surface import ConversationRef
+from bot.surface import ConversationRef, Destination, Surface
 
 #: How often every step looks for work without a wake-up, in case one was lost.
 SWEEP_EVERY = timedelta(seconds=1)
+OpenChats = Mapping[Surface, OpenChat]
 log = structlog.get_logger()
 
 
@@ -148,33 +146,35 @@ async def open_nod(
             look_up=policy.look_again,
         )  # fmt: skip
         desk = DeskSwitch(real=front_desk)
-        opened = open_chats(
-            environment, base.chats, desk=desk, store=store, conversations=stored.conversations,
-            met=policy.ask_again, clock=now.steady, metrics=metrics,
+        opening = Opening(
+            desk=desk, store=store, conversations=stored.conversations, met=policy.ask_again,
+            clock=now.steady, metrics=metrics,
         )  # fmt: skip
-        chats = await enter(opened)
-        memory.pagers.update({str(place): chats.pager(place) for place in file.policy.alerts})
-        await _keep_people(stack, base, chats, policy)
+        opened = {name: await enter(chat.open(opening)) for name, chat in base.chats.items()}
+        chats = {name: one.chat for name, one in opened.items()}
+        for place in file.policy.alerts:
+            memory.pagers[str(place)] = opened[place.surface].pager(place.channel)
+        await _keep_people(stack, base, opened, policy)
         wake = _wake_endpoint(base)
         ingest = Ingest(
             source=source, store=store, policy=policy.policy, clock=now, metrics=metrics,
             run_of=wake.run_of if wake else None, heard=now.heard,
         )  # fmt: skip
         runtime = Runtime(
-            ingests=(ingest,), store=store, chats=chats.chats, pagers=memory.pagers,
+            ingests=(ingest,), store=store, chats=chats, pagers=memory.pagers,
             callbacks=base.callbacks, policy=policy.policy, reach=policy.reach, seal=seal, clock=now,
             metrics=metrics, ring_of=wake_ups.ring_of, sights=sights,
         )  # fmt: skip
         chores = keeping(policy, stored, memory.alerts, memory.signer, clock)
         chores |= await self_checking(
-            environment, store=store, alerts=memory.alerts, chats=chats.chats, policy=policy.policy,
+            environment, store=store, alerts=memory.alerts, chats=chats, policy=policy.policy,
             blind=lambda: _blind(ingest.polls, now(), file.poll_every) or memory.signer.missing,
             liveness=liveness, pulse=pulse, clock=now, metrics=metrics, stack=stack,
         )  # fmt: skip
         await enter(run_steps(runtime, wake_ups=wake_ups, liveness=liveness, chores=chores))
-        address = await enter(_serve(base, chats, wake, ingest.polls, memory.alerts))
+        address = await enter(_serve(base, opened, wake, ingest.polls, memory.alerts))
         await enter(open_timer(_ticks(base, pulse)))
-        await enter(_open_tests(base, desk, chats, policy))
+        await enter(_open_tests(base, desk, opened, policy))
         watchdog = Watchdog(pulse=pulse, spool=memory.spool, clock=clock, silent=lambda: stored.is_silent)
         stack.enter_context(watched(watchdog))
         log.info("nod_started", address=address, routes=len(file.policy.routes))
@@ -193,7 +193,7 @@ async def _base(
         file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
         if chats is not None:  # they are opened at start-up, so a changed file has to work with those
             check_places(file, chats)
-            if file.workflows != chats.workflows:
+            if file.workflows != workflows_of(chats):
                 log.warning("counts_from_the_next_start", setting="workflows")
         webhook_secret(environment, file.pagers)
         check_schedule_keys(environment, file.policy)
@@ -262,21 +262,30 @@ def _platform(environment: Environment, clock: Clock) -> AbstractAsyncContextMan
 
 
 def _open_tests(
-    base: _Base, desk: DeskSwitch, chats: ChatApps, policy: PolicyInForce[PolicyFile]
+    base: _Base, desk: DeskSwitch, chats: OpenChats, policy: PolicyInForce[PolicyFile]
 ) -> AbstractAsyncContextManager[None]:
     """Test cards, for `nod test-card` on this machine."""
+
+    async def name_of(place: Destination) -> str:
+        return await chats[place.surface].name_of(place) if place.surface in chats else str(place)
+
+    def has_buttons(place: Destination) -> bool:
+        return place.surface not in chats or chats[place.surface].has_buttons(place.channel)
+
     tester = CardTester(
-        switch=desk, chats=chats.chats, policy=policy.policy, name_of=chats.name_of,
-        has_buttons=chats.has_buttons, clock=base.clock,
+        switch=desk, chats={name: one.chat for name, one in chats.items()}, policy=policy.policy,
+        name_of=name_of, has_buttons=has_buttons, clock=base.clock,
     )  # fmt: skip
     return open_control(control_path(base.environment.database_url), tester.answer)
 
 
 def _serve(
-    base: _Base, chats: ChatApps, wake: WakeEndpoint | None, polls: Polls, alerts: AlertFallback
+    base: _Base, chats: OpenChats, wake: WakeEndpoint | None, polls: Polls, alerts: AlertFallback
 ) -> AbstractAsyncContextManager[str]:
     """The web front; yields its address."""
-    receivers: dict[str, Receiver] = {**chats.receivers, **({WAKE_PATH: wake} if wake else {})}
+    receivers: dict[str, Receiver] = {WAKE_PATH: wake} if wake else {}
+    for chat in chats.values():
+        receivers |= chat.receivers
     environment, every = base.environment, base.file.poll_every
     app = front(
         receivers=receivers,
@@ -315,20 +324,21 @@ def _services(
 
 
 async def _keep_people(
-    stack: AsyncExitStack, base: _Base, chats: ChatApps, policy: PolicyInForce[PolicyFile]
+    stack: AsyncExitStack, base: _Base, chats: OpenChats, policy: PolicyInForce[PolicyFile]
 ) -> None:
     """From here on the policy knows its people, groups and on-call, and looks them up again in time."""
-    groups = await group_keepers(base.environment, chats.slack, stack)
+    groups = await group_keepers(base.environment, (chat.groups for chat in chats.values()), stack)
     schedules = await schedule_keepers(base.environment, base.file, stack)
-    kept = policy.kept(directories=chats.directories, groups=groups, schedules=schedules)
+    found = {name: chat.directory for name, chat in chats.items() if chat.directory}
+    kept = policy.kept(directories=found, groups=groups, schedules=schedules)
     await stack.enter_async_context(kept)
 
 
 async def group_keepers(
-    environment: Environment, slack: Slack | None, stack: AsyncExitStack
+    environment: Environment, of_chats: Iterable[Mapping[str, Directory]], stack: AsyncExitStack
 ) -> Mapping[str, Directory | Graph]:
     """Who knows the members of which kind of group; an Entra group needs the credentials to ask for it."""
-    keepers: dict[str, Directory | Graph] = {"slack-usergroup": slack.directory} if slack else {}
+    keepers: dict[str, Directory | Graph] = {kind: keeper for of in of_chats for kind, keeper in of.items()}
     password = plain(environment.microsoft_app_password)
     app_id, tenant = environment.microsoft_app_id, environment.microsoft_app_tenant_id
     if app_id and password and tenant:

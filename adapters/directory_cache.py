@@ -160,7 +160,7 @@ class DirectoryCache:
             async with asyncio.timeout(LIMIT):
                 found = await directory.resolve(people)
         except (Unavailable, Forbidden, Gone, TimeoutError) as error:
-            self._failed(surface.value, error)
+            self._failed(surface, error)
             self._unasked[surface] = frozenset(_identity(person) for person in people)
             return
         by_handle = {person.handle: person for person in found}
@@ -223,7 +223,7 @@ class DirectoryCache:
     def _with_accounts(self, person: Person, oldest: float) -> Person:
         accounts, outside = dict(person.accounts), set(person.outside)
         name, email = person.name, person.email
-        for surface in Surface:
+        for surface in sorted({*self._unasked, *accounts}):
             found = self._people.get((surface, _identity(person)))
             account = found.person.accounts.get(surface) if found and _younger(found.at, oldest) else None
             if found and surface in found.person.outside:
@@ -277,7 +277,7 @@ class _Known:
         if not member.accounts:
             return None
         surface, account = next(iter(member.accounts.items()))
-        person = replace(member, handle=f"{surface.value}:{account}")
+        person = replace(member, handle=f"{surface}:{account}")
         self._people[person.handle] = person
         self._index(person)
         return person.handle

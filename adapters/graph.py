@@ -17,13 +17,13 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from adapters.chat.words import CHATS
 from adapters.clock import seconds_since_boot
 from adapters.clouds import PUBLIC
 from adapters.http import Answer, exchange, open_client
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
-from bot.surface import Surface
 
 _MEANINGS: Mapping[int, str] = {
     7000215: "MicrosoftAppPassword is not the value of a client secret. Copy the secret's value, not its id",
@@ -207,7 +207,7 @@ def _person(item: object) -> Person | None:
         handle=f"entra:{identity}",
         name=name if isinstance(name, str) and name else email,
         email=email,
-        outside=frozenset(Surface) if guest else frozenset(),
+        outside=frozenset(CHATS) if guest else frozenset(),
     )
 
 

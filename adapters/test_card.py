@@ -151,7 +151,7 @@ class TellingDesk:
         who, pressed = person.name if person else click.account, click.verb.value.replace("_", " ").capitalize()
         match reply:
             case Voted(vote=vote):
-                await self.tell(f"{who} {vote.verdict.value} it in {click.surface.value.title()}.")
+                await self.tell(f"{who} {vote.verdict.value} it in {click.surface.title()}.")
             case Acknowledged():
                 await self.tell(f"{who} is on it.")
             case ReasonForm(problem=None):
@@ -242,7 +242,7 @@ class CardTester:
     async def _check(self, route: Route, place: Destination) -> None:
         """Raises ConfigError where nobody could press, or the card could not be posted. Raises Unavailable."""
         if not self._approvers(route, place):
-            what = f"route {route.name} has no approver with an account in {place.surface.value.title()}"
+            what = f"route {route.name} has no approver with an account in {place.surface.title()}"
             raise ConfigError(str(place), what, "Run nod check, which names who was not found.")
         problems = await self.chats[place.surface].problems([place.channel])
         for problem in problems.values():

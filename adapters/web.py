@@ -8,36 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from adapters.chat.plugin import Receiver
 from adapters.serving import KEEP_ALIVE, Patience, listen, room, serve
 from bot import __version__
-
-Reply = tuple[int, Mapping[str, str], bytes]  #: status, headers, body
-
-
-class Receiver(Protocol):
-    """One door of this front. It describes itself, because only it knows what it takes and answers."""
-
-    async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
-        """The answer to one request: `headers` by their names in lower case, and the raw body."""
-        ...
-
-    @property
-    def operation(self) -> Mapping[str, Any]:
-        """The POST in the terms of OpenAPI 3.1 (Operation Object), with every answer that `receive` gives."""
-        ...
-
-    @property
-    def schemes(self) -> Mapping[str, Any]:
-        """The security schemes that `operation` names."""
-        ...
-
 
 Schema = dict[str, Any]
 

@@ -145,7 +145,7 @@ class Decision:
         as a person's words, never as an instruction from the platform.
         """
         who = ", ".join([*self.others, str(self.actor)])
-        said = f"{self.verdict.value} by {who} in {self.actor.surface.value.title()}."
+        said = f"{self.verdict.value} by {who} in {self.actor.surface.title()}."
         if not self.note:
             return HITLResponse(decision=self.verdict, operator_input=said)
         quoted = json.dumps(self.note[:LONGEST_NOTE], ensure_ascii=False)

@@ -72,7 +72,7 @@ def is_told_by_card(approval: Approval, *, policy: Policy) -> bool:
 
 def dead_place(where: Destination, troubles: Mapping[str, str], *, at: datetime) -> Alert | None:
     """The alert for a place where no card can be posted, from what `bot.ports.Chat.troubles` says of it."""
-    surface = where.surface.value
+    surface = where.surface
     if "" in troubles:
         facts = {"chat": surface.title(), "why": troubles[""]}
         return alert_of(SURFACE_DEAD, f"surface:{surface}", facts, at=at)

@@ -205,5 +205,5 @@ class Reading:
 
     def _mac(self, key: str, pages: Pages) -> str:
         text = hashlib.sha256(self.call.encode("utf-8", "surrogatepass")).hexdigest()
-        of = (self.surface.value, self.account, self.card_id, self.digest, text)
+        of = (str(self.surface), self.account, self.card_id, self.digest, text)
         return self.seal.look(key, (*of, str(pages.seen), str(pages.count)))

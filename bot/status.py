@@ -269,7 +269,7 @@ def _deciders(approval: Approval) -> str:
     decision = approval.decision
     if decision is None:
         return "nobody"
-    if decision.actor.surface is Surface.POLICY:
+    if decision.actor.surface == Surface.POLICY:
         return f"rule {decision.actor.account}"
     names = {str(vote.actor): vote.actor.name for vote in approval.votes}
     others = [names.get(other, other) for other in decision.others]

@@ -8,15 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
-class Surface(StrEnum):
-    """Where people see cards and click; `POLICY` is for answers without people."""
+class Surface(str):
+    """Where people see cards and click, by the name that nod.yaml, database and audit have for it.
 
-    SLACK = "slack"
-    TEAMS = "teams"
-    POLICY = "policy"  #: automatic decisions: no card is shown here
+    Any chat of `adapters.chat.words` is one, and sentences call it by its `title()`. The core itself knows only
+    `POLICY`.
+    """
+
+    __slots__ = ()
+    SLACK: ClassVar[Surface]
+    TEAMS: ClassVar[Surface]
+    POLICY: ClassVar[Surface]  #: automatic decisions: no card is shown here
+
+
+Surface.SLACK, Surface.TEAMS, Surface.POLICY = Surface("slack"), Surface("teams"), Surface("policy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -27,7 +35,7 @@ class Destination:
     channel: str
 
     def __str__(self) -> str:
-        return f"{self.surface.value}:{self.channel}"
+        return f"{self.surface}:{self.channel}"
 
 
 class Scope(StrEnum):

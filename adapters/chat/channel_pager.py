@@ -39,7 +39,7 @@ class ChannelPager:
     @property
     def name(self) -> str:
         """`slack:<channel>` or `teams:<channel>`, as nod.yaml has it."""
-        return f"{self._board.surface.value}:{self._channel}"
+        return f"{self._board.surface}:{self._channel}"
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
         """Post the alert, or update its message. After an attempt with an unknown result, look for it first.

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from adapters.chat.words import CHATS
 from bot.alerts import step_of
 from bot.approval import Claim, Vote
 from bot.card import Card, QueueCard
 from bot.records import Alert
-from bot.surface import Destination, Surface
+from bot.surface import Destination
 from bot.visible import visible
 from bot.wording import Saying
 
@@ -103,8 +104,8 @@ def explained(lines: Sequence[str]) -> list[str]:
 
 def place_named(place: Destination) -> str:
     """A place by its name in nod.yaml; for a place given by id, only the chat."""
-    chat = place.surface.value.title()
-    named = place.surface is Surface.TEAMS and not place.channel.startswith("19:")
+    chat = place.surface.title()
+    named = place.surface in CHATS and CHATS[place.surface].is_named(place.channel)
     return f"{place.channel} in {chat}" if named else f"a {chat} channel"
 
 

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
 from adapters.app import group_keepers, schedule_keepers
+from adapters.chat.plugin import Finding
 from adapters.checkpoints import check_rollback, read_checkpoint_log
 from adapters.cli.env_file import EnvFile
-from adapters.cli.findings import (
-    REGISTRATION,
-    Finding,
-    platform_finding,
-    print_finding,
-    socket_finding,
-    teams_findings,
-)
+from adapters.cli.findings import platform_finding, print_finding
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
-from adapters.cli.read_only_chats import known_conversations, signed_in, teams_with
 from adapters.periodic import checkpoints_of
-from adapters.settings import (
-    Chats,
-    Environment,
-    PolicyFile,
-    is_workflow,
-    read_settings,
-)
+from adapters.plugins import Chats, read_settings
+from adapters.settings import Environment, PolicyFile, is_workflow
 from adapters.store.open import open_store
 from bot.errors import ConfigError, Forbidden, InUse, NodError, Unavailable
 from bot.policy import Policy
@@ -72,45 +60,21 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
     yield database
     async with AsyncExitStack() as stack:
         directories: dict[Surface, Directory] = {}
-        slack = None
-        if chats.slack:
+        groups: list[Mapping[str, Directory]] = []
+        for surface, chat in chats.items():
             try:
-                slack = await stack.enter_async_context(signed_in(environment))
-                found = await slack.check(_on(Surface.SLACK, file))
-            except (Unavailable, Forbidden) as error:
-                fix = "Check SLACK_BOT_TOKEN, SLACK_API_URL and the network."
-                yield Finding(what=f"Slack: {error}", fix=fix)
-                return
-            where = slack.identity.team or environment.slack_api_url
-            yield Finding(what=f"Slack: signed in to {where} as @{slack.identity.name}")
-            if environment.slack_app_token is not None:
-                token = environment.slack_app_token.get_secret_value()
-                yield await socket_finding(slack, token, database_url=environment.database_url, runs=runs)
-            for problem in found.problems:
-                yield Finding(what=f"Slack: {problem.where} {problem.what}", fix=f"{problem.fix.rstrip('.')}.")
-            if found.channels:
-                yield Finding(what=f"Slack: Nod is in {', '.join(sorted(found.channels))}")
-            directories[Surface.SLACK] = slack.directory
-        if chats.teams is not None:
-            refs = await known_conversations(environment.database_url)
-            teams = await stack.enter_async_context(teams_with(chats.teams, refs))
-            try:
-                async for finding in teams_findings(teams, chats.teams, refs, _on(Surface.TEAMS, file)):
+                opened = await stack.enter_async_context(chat.look())
+                async for finding in opened.check(_on(surface, file), runs):
                     yield finding
-            except Forbidden as error:
-                yield Finding(what=f"Teams: {error}", fix=REGISTRATION)
+            except (Unavailable, Forbidden) as error:
+                yield chat.trouble(error)
                 return
-            except Unavailable as error:
-                fix = "Check NOD_LOGIN_URL, NOD_TEAMS_TOKEN_URL and the network, and that Teams is up."
-                yield Finding(what=f"Teams: {error}", fix=fix)
-                return
-            directories[Surface.TEAMS] = teams.directory
-        if chats.workflows:
-            told = ", ".join(f"teams:{name}" for name in chats.workflows)
-            yield Finding(what=f"Workflows: {told} (not tested: no message is sent)")
-        groups = await group_keepers(environment, slack, stack)
+            groups.append(opened.groups)
+            if opened.directory:
+                directories[surface] = opened.directory
+        keepers = await group_keepers(environment, groups, stack)
         schedules = await schedule_keepers(environment, file, stack)
-        reach = await reach_of(file, directories, groups, schedules, now=utc_now())
+        reach = await reach_of(file, directories, keepers, schedules, now=utc_now())
     if directories:
         yield _people(reach.policy)
     for fault in faults_of(reach, now=utc_now()):
@@ -120,13 +84,13 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
 def _people(policy: Policy) -> Finding:
     """Who was found, and where. People who were not found get separate findings."""
     found = (person for person in policy.people.values() if person.accounts)
-    names = (f"{one.name} ({', '.join(sorted(on.value.title() for on in one.accounts))})" for one in found)
+    names = (f"{one.name} ({', '.join(sorted(on.title() for on in one.accounts))})" for one in found)
     return Finding(what=f"People: {', '.join(names) or 'none found'}")
 
 
 def _on(surface: Surface, file: PolicyFile) -> tuple[Destination, ...]:
     """The places where people can be asked."""
-    here = (place for place in file.places if place.surface is surface)
+    here = (place for place in file.places if place.surface == surface)
     return tuple(place for place in here if not is_workflow(place, file.workflows))
 
 

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import sys
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +50,13 @@ app = typer.Typer(
 command = partial(app.command, cls=PlainCommand)
 
 
+class AppIn(StrEnum):
+    """The chats that Nod can set up an app in."""
+
+    SLACK = "slack"
+    TEAMS = "teams"
+
+
 RequestId = Annotated[
     str, typer.Argument(metavar="ID", help="The request id, or at least its first 8 characters.")
 ]
@@ -76,7 +84,7 @@ def _nod(
 @command("init")
 def _init(
     chat: Annotated[
-        Surface | None,
+        AppIn | None,
         typer.Option(help="The chat for cards (default: Slack, or Teams if only its variables are set)."),
     ] = None,
     channel: Annotated[
@@ -105,8 +113,8 @@ def _init(
     variables = {**os.environ, **({"AIP_API_URL": api_url} if api_url else {})}
     wanted = Wanted(channel=channel, alerts=alerts, approvers=tuple(approver or ()))
     terminal = Terminal(ask=_prompt) if sys.stdin.isatty() else None
-    chat = chat or likely_chat(variables)
-    end(init(wanted, chat=chat, http=http, variables=variables, terminal=terminal, force=force), logs=SILENT)
+    on = Surface(chat) if chat else likely_chat(variables)
+    end(init(wanted, chat=on, http=http, variables=variables, terminal=terminal, force=force), logs=SILENT)
 
 
 def _prompt(question: str, hidden: bool) -> str:
@@ -263,7 +271,7 @@ def _answer(verdict: str, request_id: str, *, note: str | None, wait: bool, forc
 
 @command("manifest")
 def _manifest(
-    chat: Annotated[Surface, typer.Argument(help="The chat to create the app in.")],
+    chat: Annotated[AppIn, typer.Argument(help="The chat to create the app in.")],
     socket_mode: Annotated[
         bool, typer.Option("--socket-mode", help="Slack: receive clicks over a socket (the default).")
     ] = False,
@@ -284,7 +292,7 @@ def _manifest(
 
     if socket_mode and request_url is not None:
         raise ConfigError("--socket-mode", "is given with --request-url", "Choose one of them.")
-    if chat is Surface.SLACK:
+    if chat is AppIn.SLACK:
         print_slack_manifest(request_url=request_url, out=out)
         return
     if socket_mode or request_url is not None:

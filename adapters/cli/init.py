@@ -17,7 +17,8 @@ from adapters.cli.findings import platform_finding, print_finding
 from adapters.cli.init_chats import Chosen, Wanted, check_teams, choose_in_slack, choose_in_teams
 from adapters.cli.init_files import check_absent, env_text, policy_text, write_files
 from adapters.cli.manifest import create_link, slack_manifest
-from adapters.settings import Chats, Environment, read_chats, read_environment, read_policy_file
+from adapters.plugins import read_chats
+from adapters.settings import PolicyFile, read_environment, read_policy_file, read_teams
 from bot.errors import ConfigError
 from bot.surface import Surface
 
@@ -87,18 +88,20 @@ async def init(
     print_finding(found)
     good = found.fix is None or found.advice
     ask = terminal.line if terminal else None
-    if chat is Surface.SLACK:
+    if chat == Surface.SLACK:
         chosen = await choose_in_slack(environment, wanted, ask=ask, say=print_finding)
     else:
         chosen = choose_in_teams(wanted, ask=ask)
     policy = chosen and policy_text(cards=chosen.cards, alerts=chosen.alerts, approvers=chosen.approvers)
-    if policy and chat is Surface.TEAMS:
-        teams = _chats(environment, policy, folder=config.parent).teams
+    if policy and chat == Surface.TEAMS:
+        teams = read_teams(environment, _draft(policy, folder=config.parent))
         good = teams is not None and await check_teams(teams, say=print_finding) and good
     if not chosen or not policy or not good:
         print("Nothing was written. Fix what is marked with ✗, then run nod init again.")
         return 1
-    _chats(environment, policy, folder=config.parent)  # nothing is written that the bot would refuse
+    read_chats(
+        environment, _draft(policy, folder=config.parent)
+    )  # nothing is written that the bot would refuse
     write_files({config: (policy, 0o644), env: (env_text(values), 0o600)}, force=force)
     print(f"\nWrote {config} and {env} (only you can read it; do not commit it).\n\n{_next(chat, chosen)}")
     return 0
@@ -110,12 +113,12 @@ def _collected(
     """Every variable for nod.env. Raises ConfigError that names all missing ones."""
     http = http or bool(variables.get("SLACK_SIGNING_SECRET") and not variables.get("SLACK_APP_TOKEN"))
     slack = (BOT_TOKEN, SIGNING_SECRET if http else APP_TOKEN)
-    needed = (*PLATFORM, *(slack if chat is Surface.SLACK else TEAMS))
+    needed = (*PLATFORM, *(slack if chat == Surface.SLACK else TEAMS))
     found = {one.name: _given(one, variables) for one in needed}
     missing = [one for one in needed if not found[one.name]]
     if terminal is None:
         _check_given(missing, wanted)
-    elif missing and chat is Surface.SLACK:
+    elif missing and chat == Surface.SLACK:
         link = "nod manifest slack --request-url URL" if http else create_link(slack_manifest())
         print(f"Create the Slack app with this, install it, and copy its tokens:\n\n{link}\n")
     for one in missing if terminal else ():
@@ -147,18 +150,18 @@ def _given(value: Value, variables: Mapping[str, str]) -> str:
     return variables.get(value.name) or variables.get(value.also) or ""
 
 
-def _chats(environment: Environment, policy: str, *, folder: Path) -> Chats:
-    """The chats that `nod run` would open with this policy. Raises ConfigError."""
+def _draft(policy: str, *, folder: Path) -> PolicyFile:
+    """The policy as `nod run` would read it. Raises ConfigError."""
     draft = folder / f".nod-init-{os.getpid()}.yaml"
     write_files({draft: (policy, 0o600)}, force=True)
     try:
-        return read_chats(environment, read_policy_file(draft))
+        return read_policy_file(draft)
     finally:
         draft.unlink(missing_ok=True)
 
 
 def _next(chat: Surface, chosen: Chosen) -> str:
-    if chat is Surface.SLACK:
+    if chat == Surface.SLACK:
         return "Next:\n  nod check && nod run\nThen, in another terminal:\n  nod test-card"
     name = chosen.cards.at.channel
     return (

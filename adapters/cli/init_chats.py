@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from adapters.cli.findings import Finding, keys_finding, token_finding
+from adapters.chat.plugin import Finding
 from adapters.cli.init_files import Approver, Place
-from adapters.cli.read_only_chats import signed_in
 from adapters.http import REACHED, open_client
 from adapters.settings import Environment, TeamsSettings
 from adapters.slack import SCOPES, Channel, Member, Slack
+from adapters.slack_plugin import signed_in
+from adapters.teams_plugin import keys_finding, token_finding
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.surface import Destination, Surface
 

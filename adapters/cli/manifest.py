@@ -17,7 +17,8 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
-from adapters.settings.variables import GUID, web_address
+from adapters.chat.words import GUID
+from adapters.settings.variables import web_address
 from bot.errors import ConfigError
 
 #: Sides in pixels (learn.microsoft.com/microsoftteams/platform/concepts/build-and-test/apps-package).

@@ -13,14 +13,13 @@ from adapters.cli.policy_ladder import staffed
 from adapters.cli.policy_lint import Fault, Reach, faults_of
 from adapters.cli.policy_replay import changes_of, past_of
 from adapters.cli.policy_verdict import read_requests, verdict_of
-from adapters.cli.read_only_chats import directories_of
 from adapters.directory_cache import DirectoryCache, GroupKeeper
 from adapters.oncall import Schedules
+from adapters.plugins import read_chats
 from adapters.settings import (
     Environment,
     PolicyFile,
     check_schedule_keys,
-    read_chats,
     read_policy_file,
 )
 from adapters.store.audit import open_audit_reader
@@ -139,12 +138,12 @@ async def lint_online(environment: Environment) -> int:
     check_schedule_keys(environment, file.policy)
     async with AsyncExitStack() as stack:
         chats = read_chats(environment, file)
-        directories, slack = await directories_of(chats, environment, stack)
+        looks = {name: await stack.enter_async_context(chat.look()) for name, chat in chats.items()}
         return await lint(
             path=environment.config,
             auto_approve=environment.auto_approve,
             now=utc_now(),
-            directories=directories,
-            groups=await group_keepers(environment, slack, stack),
+            directories={name: look.directory for name, look in looks.items() if look.directory},
+            groups=await group_keepers(environment, (look.groups for look in looks.values()), stack),
             schedules=await schedule_keepers(environment, file, stack),
         )

@@ -166,9 +166,9 @@ def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
 
 def _people(reach: Reach) -> Iterator[Fault]:
     for surface in sorted(reach.policy.unasked):
-        what = f"{surface.value.title()} could not be asked about everyone, so some people may be missing below"
+        what = f"{surface.title()} could not be asked about everyone, so some people may be missing below"
         yield Fault(error=True, what=what, fix="Check the network and the app's credentials, then try again.")
-    chats = " or ".join(surface.value.title() for surface in sorted(reach.chats)) or "any chat"
+    chats = " or ".join(surface.title() for surface in sorted(reach.chats)) or "any chat"
     for handle, person in reach.policy.people.items():
         if not reach.reaches(person) and not reach.policy.unasked:
             what = (

@@ -19,7 +19,8 @@ from adapters.app import open_nod
 from adapters.cli.env_file import EnvFile
 from adapters.cli.running import run_async, stop_signal
 from adapters.logs import configure_logs
-from adapters.settings import Environment, read_settings
+from adapters.plugins import read_settings
+from adapters.settings import Environment
 from adapters.settings.variables import LOOPBACK
 from adapters.watch import end_within
 from bot.errors import ConfigError

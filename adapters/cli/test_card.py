@@ -14,11 +14,13 @@ from pathlib import Path
 
 from adapters.app import Rehearsal, open_nod
 from adapters.chat.text import seen
-from adapters.cli.read_only_chats import known_conversations, signed_in
 from adapters.cli.running import stop_signal
 from adapters.control import ask_bot, control_path, database_file
-from adapters.settings import Environment, read_chats, read_policy_file
+from adapters.plugins import read_chats
+from adapters.settings import Environment, read_policy_file
+from adapters.slack_plugin import signed_in
 from adapters.store.open import open_store
+from adapters.teams_plugin import known_conversations
 from bot.errors import ConfigError, InUse
 
 #: Seconds for a bot that has the database to open its socket, and between two attempts.
@@ -69,7 +71,7 @@ async def _check_alone(environment: Environment) -> None:
     Raises InUse or ConfigError if there can be another bot, Unavailable or Forbidden.
     """
     file = await asyncio.to_thread(read_policy_file, environment.config)
-    chats = read_chats(environment, file)
+    read_chats(environment, file)
     try:
         if not is_missing(environment.database_url):
             async with open_store(environment.database_url, ring=lambda _: None, pagers=()):
@@ -77,7 +79,7 @@ async def _check_alone(environment: Environment) -> None:
     except InUse as error:
         what = f"a bot uses it ({error.what}), and does not answer on {control_path(environment.database_url)}"
         raise InUse("NOD_DATABASE_URL", what, ELSEWHERE) from None
-    if not chats.slack or environment.slack_app_token is None:
+    if environment.slack_bot_token is None or environment.slack_app_token is None:
         return
     async with signed_in(environment) as slack:
         others = await slack.sockets(environment.slack_app_token.get_secret_value())

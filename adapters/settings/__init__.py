@@ -1,6 +1,6 @@
 """Every setting, typed and read once: secrets and addresses from the environment, policy from one file."""
 
-from adapters.settings.chats import Chats, Settings, TeamsSettings, check_places, read_chats, read_settings
+from adapters.settings.chats import TeamsSettings, read_teams
 from adapters.settings.destinations import check_schedule_keys, is_workflow, webhook_secret
 from adapters.settings.environment import (
     Environment,
@@ -15,23 +15,19 @@ from adapters.settings.models import schema_text
 from adapters.settings.policy_file import PolicyFile, read_policy_file
 
 __all__ = [
-    "Chats",
     "Environment",
     "LocalEnvironment",
     "PolicyFile",
     "RelayEnvironment",
-    "Settings",
     "TeamsSettings",
-    "check_places",
     "check_schedule_keys",
     "is_workflow",
     "plain",
-    "read_chats",
     "read_environment",
     "read_local_environment",
     "read_policy_file",
     "read_relay_environment",
-    "read_settings",
+    "read_teams",
     "schema_text",
     "webhook_secret",
 ]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
+from adapters.chat.words import CHATS
 from adapters.settings.destinations import is_workflow
 from adapters.settings.escalation import check_ladders, check_oncall
 from adapters.settings.lines import Lines, Place
@@ -44,7 +45,7 @@ def rule_names(file: FileText) -> tuple[list[str], list[str]]:
 
 def _check_people(file: FileText, lines: Lines) -> None:
     """One human under two names would have two votes."""
-    for key in ("slack", "teams", "email"):
+    for key in (*CHATS, "email"):
         owners: dict[str, str] = {}
         for handle, person in file.people.items():
             value = getattr(person, key) or ""

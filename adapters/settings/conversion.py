@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from adapters.chat.words import CHATS
 from adapters.settings.checks import rule_names
 from adapters.settings.escalation import hours_of, ladder_of, oncall_of
 from adapters.settings.lines import Lines, Place
@@ -156,8 +157,8 @@ def _people(file: FileText) -> dict[str, Person]:
 
 def _accounts(person: PersonText) -> dict[Surface, str]:
     """By the ids that the file names; of Teams without the tenant, which the directory finds out."""
-    named = {Surface.SLACK: person.slack, Surface.TEAMS: person.teams and person.teams.lower()}
-    return {surface: account for surface, account in named.items() if account}
+    named = {surface: getattr(person, surface) for surface in CHATS}
+    return {surface: id_.lower() if CHATS[surface].folded else id_ for surface, id_ in named.items() if id_}
 
 
 def _route(route: RouteText, number: int, lines: Lines, hours: Mapping[str, Hours]) -> Route:

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from adapters.chat.words import CHATS, conversation
 from adapters.settings.environment import Environment
 from adapters.settings.lines import Lines, Place
 from adapters.settings.variables import cleaned, listed, web_address
-from adapters.settings.words import conversation, destination
+from adapters.settings.words import destination
 from bot.errors import ConfigError
 from bot.policy import Policy
 from bot.surface import Destination, Surface
@@ -109,7 +110,7 @@ def workflow_address(text: str, *, more: str | None) -> str:
 
 def is_workflow(place: Destination, names: Collection[str]) -> bool:
     """Whether a place is one of these workflows: it is told, and nobody can answer there."""
-    return place.surface is Surface.TEAMS and place.channel in names
+    return place.surface == Surface.TEAMS and place.channel in names
 
 
 def _check_name(name: str, where: str) -> None:
@@ -162,7 +163,7 @@ _KINDS: Mapping[str, _Kind] = {
         shared=("OPSGENIE_API_KEY",),  # the key for schedules may be the key for alerts as well
     ),
 }
-_EXAMPLES = ["slack:C0123456789", "teams:finance-approvals", *(kind.example for kind in _KINDS.values())]
+_EXAMPLES = [*(chat.example for chat in CHATS.values()), *(kind.example for kind in _KINDS.values())]
 _FORMS = f"Write {', '.join(_EXAMPLES[:-1])} or {_EXAMPLES[-1]}."
 
 

@@ -6,14 +6,15 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from adapters.chat.words import CHATS
 from adapters.settings.lines import ASIDE
-from adapters.settings.variables import GUID, LONGEST_ADDRESS
+from adapters.settings.variables import LONGEST_ADDRESS
 from adapters.settings.words import (
     Day,
     Do,
@@ -99,13 +100,26 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
-class PersonText(Strict):
+class Individual(Strict):
     """A person, found in each chat by e-mail or by id."""
 
     name: str | None = Field(default=None, min_length=1, max_length=LONGEST_NAME)
     email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)
-    slack: str | None = Field(default=None, pattern=r"^[UW][A-Z0-9]{2,}$")
-    teams: str | None = Field(default=None, pattern=rf"^{GUID.pattern}$")
+
+
+if TYPE_CHECKING:
+    PersonText = Individual
+else:
+    #: With the id of each chat.
+    PersonText = create_model(
+        "PersonText",
+        __base__=Individual,
+        __doc__=Individual.__doc__,
+        **{
+            chat: (str | None, Field(default=None, pattern=f"^{words.account}$"))
+            for chat, words in CHATS.items()
+        },
+    )
 
 
 class RungText(Strict):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher, get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from adapters.chat.words import CHATS
 from bot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ _KINDS: Mapping[str, str] = {
 #: What a text of the wrong form should look like, by the setting's name.
 _FORMS: Mapping[str, str] = {
     "email": "must be an e-mail address, such as ann@acme.example",
-    "slack": "must be a Slack user id, such as U024BE7LH",
-    "teams": "must be an Entra object id, such as 6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e",
+    **{str(surface): f"must be {chat.account_is}" for surface, chat in CHATS.items()},
     "requester": "must be run_id, or arguments. and a path, such as arguments.requested_by",
     "callback": "must name a function, such as acme_nod.budget:decide",
     "on_unrecoverable_error": "must name functions, such as acme_nod.hooks:page_us",

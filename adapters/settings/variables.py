@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from adapters.chat.words import GUID
+
 #: A Slack signing secret is 32 hex digits; anything much shorter is a mistake or a guess.
 SHORTEST_SECRET = 16
 #: `NOD_SECRET` seals every button: 32 hex digits are 128 bits, which nobody guesses.
@@ -26,8 +28,6 @@ MOST_SEAL_SECRETS = 2
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: Characters of an address in nod.yaml.
 LONGEST_ADDRESS = 2000
-#: An id of Entra's: of a tenant, an app or a person (learn.microsoft.com/graph/api/resources/directoryobject).
-GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 #: Hosts, or tenants, in one list.
 MOST_LISTED = 50
 

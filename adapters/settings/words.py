@@ -14,25 +14,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import regex
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
+from adapters.chat.words import CHATS
 from adapters.settings.shapes import LONGEST_SHAPE, compiled
-from adapters.settings.variables import GUID
 from bot.ladder import LONGEST_WINDOW, WRITTEN, Action
 from bot.ports import GroupRef
 from bot.surface import Destination, Surface
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 #: External groups, whose members Slack or Microsoft keep, each with the form of its ids.
-GROUP_KINDS = {
-    # docs.slack.dev/reference/objects/usergroup-object: ids begin with S
-    "slack-usergroup": re.compile(r"S[A-Z0-9]{2,20}"),
-    # learn.microsoft.com/graph/api/resources/group: id is a GUID
-    "entra-group": GUID,
-}
-#: Channels (`thread.tacv2`, older ones `thread.skype`) and group chats (`thread.v2`), but no thread in one:
-#: that has `;messageid=` (msteams-docs, send-proactive-messages).
-_CONVERSATION = re.compile(r"19:[A-Za-z0-9_.=-]{1,200}@thread\.(tacv2|v2|skype)")
-#: No channel name contains `:`, `#`, `%` or `;`: such a text is a typo, or part of a link.
-_NAME = re.compile(r"[^\s:#%;]{1,100}")
+GROUP_KINDS = {kind: form for chat in CHATS.values() for kind, form in chat.groups.items()}
 #: In the order of `datetime.weekday`: Monday is 0.
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: A rotation that begins outside of these years is a typo.
@@ -91,27 +81,13 @@ def share(value: Any) -> float:
 
 
 def destination(value: Any) -> Destination:
-    """A Slack channel by its id, or a Teams conversation by id or name. Raises ValueError."""
-    surface, _, channel = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if surface == Surface.TEAMS.value:
-        return Destination(surface=Surface.TEAMS, channel=conversation(channel))
-    if surface != Surface.SLACK.value or not re.fullmatch(r"[CDG][A-Z0-9]{2,}", channel):
-        what = "must be a channel by its id, such as slack:C0123456789, or one of Teams, such as"
-        raise ValueError(f"{what} teams:finance-approvals")
-    return Destination(surface=Surface.SLACK, channel=channel)
-
-
-def conversation(text: str) -> str:
-    """A Teams conversation by its id, or its name in lower case with hyphens for spaces. Raises ValueError."""
-    if text.startswith("19:"):
-        if not _CONVERSATION.fullmatch(text):
-            raise ValueError("must be the id of a channel or group chat, such as teams:19:…@thread.tacv2")
-        return text
-    name = "-".join(text.casefold().split())
-    if not _NAME.fullmatch(name) or not name.isprintable():
-        what = "must be a name such as teams:finance-approvals, or an id such as teams:19:…@thread.tacv2"
-        raise ValueError(f"{what} (in a link %3A and %40 stand for : and @)")
-    return name
+    """A place in one of the chats. Raises ValueError."""
+    name, _, written = value.partition(":") if isinstance(value, str) else ("", "", "")
+    surface = Surface(name)
+    channel = CHATS[surface].channel(written) if surface in CHATS else None
+    if channel is None:
+        raise ValueError(f"must be {', or '.join(chat.place for chat in CHATS.values())}")
+    return Destination(surface=surface, channel=channel)
 
 
 def _moment(value: Any) -> Any:
@@ -230,7 +206,7 @@ Share = Annotated[float, BeforeValidator(share), text(r"^\d+(\.\d+)?\s*%$", "20%
 Where = Annotated[
     Destination,
     BeforeValidator(destination),
-    text(r"^(slack:[CDG][A-Z0-9]{2,}|teams:[\s\S]+)$", "slack:C0123456789", "teams:finance-approvals"),
+    text(f"^({'|'.join(chat.form for chat in CHATS.values())})$", *(chat.example for chat in CHATS.values())),
 ]
 Moment = Annotated[datetime, BeforeValidator(_moment), text(None, "2026-12-01", "2026-12-01T09:00:00+01:00")]
 Shape = Annotated[

@@ -24,7 +24,7 @@ async def checked(api: SlackApi, identity: Identity, destinations: Sequence[Dest
     """The token's scopes, and these channels. Raises Unavailable when Slack cannot be asked."""
     problems, well = list(missing_scopes(identity.scopes)), []
     for place in dict.fromkeys(destinations):
-        if place.surface is not Surface.SLACK:
+        if place.surface != Surface.SLACK:
             continue
         name, problem = await _look_at(api, place.channel)
         if problem is None:

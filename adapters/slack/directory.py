@@ -103,7 +103,7 @@ class SlackDirectory:
             log.warning("approver_not_asked", handle=person.handle, reason=str(trouble))
             return trouble
         if user is None or user["id"] == SLACKBOT or any(user.get(flag) for flag in NOBODY):
-            log.warning("approver_not_found", surface=Surface.SLACK.value, handle=person.handle)
+            log.warning("approver_not_found", surface=Surface.SLACK, handle=person.handle)
             return replace(person, accounts=elsewhere, outside=others)
         profile = user.get("profile") or {}
         # An address that nobody confirmed may be anybody's: it ties no account to a person.

@@ -118,7 +118,7 @@ def _shown_in(places: Sequence[Destination]) -> list[Block]:
     """Channels of Slack by name, as Slack itself writes it for each reader."""
     parts: list[Element] = []
     for place in places:
-        ours = place.surface is Surface.SLACK
+        ours = place.surface == Surface.SLACK
         name: Element = {"type": "channel", "channel_id": place.channel}
         told: Element = {"type": "text", "text": seen(place_named(place))}
         parts += [{"type": "text", "text": ", " if parts else "Shown in "}, name if ours else told]

@@ -239,7 +239,7 @@ def _deadline(deadline: Deadline) -> dict[str, Json]:
 def _notice(notice: OutboxItem) -> dict[str, Json]:
     return {
         "news": notice.news.value,
-        "surface": notice.surface.value,
+        "surface": str(notice.surface),
         "card": notice.card_id,
         "person": notice.person,
         "who": list(notice.who),
@@ -257,7 +257,7 @@ def _arguments_digest(request: HITLRequest) -> str | None:
 
 def _actor(actor: Actor) -> dict[str, Json]:
     return {
-        "surface": actor.surface.value,
+        "surface": str(actor.surface),
         "account": actor.account,
         "name": actor.name,
         "email": actor.email,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from sqlalchemy import BigInteger, BindParameter, Column, Enum, Table, Text, literal
+from sqlalchemy import BigInteger, BindParameter, Column, Enum, String, Table, Text, literal
 from sqlalchemy.engine import Dialect, RowMapping
 from sqlalchemy.types import TypeDecorator
 
@@ -24,7 +24,7 @@ Value = TypeVar("Value", bound="DataclassInstance")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-#: Room for the longest word of any enum, in characters.
+#: Room for the longest word of any enum and the longest name of a chat, in characters.
 _LONGEST_WORD = 20
 
 
@@ -98,6 +98,19 @@ def milliseconds(at: datetime) -> int:
     if at.tzinfo is None:
         raise ValueError("a moment needs a time zone")
     return (at - _EPOCH) // _MILLISECOND
+
+
+class SurfaceName(TypeDecorator[Surface]):
+    """The name of a chat, or `policy`."""
+
+    impl = String(_LONGEST_WORD)
+    cache_ok = True
+
+    def process_bind_param(self, value: Surface | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Surface | None:
+        return None if value is None else Surface(value)
 
 
 class Moment(TypeDecorator[datetime]):

@@ -26,12 +26,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-from adapters.store.columns import Call, Moment, Names, Places, Words, word_of
+from adapters.store.columns import Call, Moment, Names, Places, SurfaceName, Words, word_of
 from bot.approval import Outcome, Stage
 from bot.ladder import Action, DeadlineSource
 from bot.protocol import GLAIP, HITLDecision
 from bot.records import NotificationKind
-from bot.surface import Scope, Surface
+from bot.surface import Scope
 
 metadata = MetaData()
 
@@ -106,7 +106,7 @@ decisions = Table(
     metadata,
     Column("approval_id", Words, ForeignKey("approvals.id"), primary_key=True),
     Column("verdict", word_of(HITLDecision, check="decisions_verdict"), nullable=False),
-    Column("surface", word_of(Surface, check="decisions_surface"), nullable=False),
+    Column("surface", SurfaceName(), nullable=False),
     Column("account", Words, nullable=False),
     Column("name", Words, nullable=False),
     Column("email", Words),
@@ -126,7 +126,7 @@ votes = Table(
     Column("approval_id", Words, ForeignKey("approvals.id"), primary_key=True),
     Column("person", Words, primary_key=True),
     Column("verdict", word_of(HITLDecision, check="votes_verdict"), nullable=False),
-    Column("surface", word_of(Surface, check="votes_surface"), nullable=False),
+    Column("surface", SurfaceName(), nullable=False),
     Column("account", Words, nullable=False),
     Column("name", Words, nullable=False),
     Column("email", Words),
@@ -144,7 +144,7 @@ placements = Table(
     metadata,
     Column("card_id", Words, primary_key=True),
     Column("approval_id", Words, ForeignKey("approvals.id"), nullable=False),
-    Column("surface", word_of(Surface), nullable=False),
+    Column("surface", SurfaceName(), nullable=False),
     Column("channel", Words, nullable=False),
     Column("ref", Words),
     Column("shown_revision", Integer, nullable=False),
@@ -166,7 +166,7 @@ placements = Table(
     #: By when a card that waits for its first post has to be up; None: nobody has met it since it waits.
     Column("up_by", Moment),
     # A policy decides, and shows nothing.
-    CheckConstraint("surface IN ('slack', 'teams')", name="placements_surface"),
+    CheckConstraint("surface != 'policy'", name="placements_surface"),
     Index("placements_of", "approval_id"),
 )
 Index(
@@ -216,7 +216,7 @@ rungs = Table(
     Column("due_at", Moment, nullable=False),
     Column("who", Names, nullable=False),
     Column("fired_at", Moment),
-    Column("action", word_of(Action, check="rungs_action"), nullable=False, server_default="ping"),
+    Column("action", word_of(Action), nullable=False, server_default="ping"),
     Column("cards", Places, nullable=False, server_default="[]"),
 )
 Index(
@@ -245,7 +245,7 @@ notices = Table(
     Column("approval_id", Words, ForeignKey("approvals.id"), primary_key=True),
     Column("mark", Words, primary_key=True),
     Column("news", word_of(NotificationKind, check="notices_news"), nullable=False),
-    Column("surface", word_of(Surface), nullable=False),
+    Column("surface", SurfaceName(), nullable=False),
     Column("card_id", Words),
     Column("person", Words),
     Column("who", Names, nullable=False),
@@ -261,7 +261,7 @@ notices = Table(
     Column("amended_at", Moment),
     #: Whether it is up, and its request has ended.
     Column("outdated", Boolean, nullable=False, server_default=false()),
-    CheckConstraint("surface IN ('slack', 'teams')", name="notices_surface"),
+    CheckConstraint("surface != 'policy'", name="notices_surface"),
     CheckConstraint("(card_id IS NULL) != (person IS NULL)", name="notices_to"),
 )
 _UNPAID = and_(notices.c.sent_at.is_(None), notices.c.dropped_at.is_(None))
@@ -294,7 +294,7 @@ digests = Table(
     "digests",
     metadata,
     Column("digest_id", Words, primary_key=True),
-    Column("surface", word_of(Surface), nullable=False),
+    Column("surface", SurfaceName(), nullable=False),
     Column("channel", Words, nullable=False),
     Column("ref", Words),
     Column("shown", Words),
@@ -302,7 +302,7 @@ digests = Table(
     Column("attempted_at", Moment),
     Column("tries", Integer, nullable=False),
     Column("next_try", Moment),
-    CheckConstraint("surface IN ('slack', 'teams')", name="digests_surface"),
+    CheckConstraint("surface != 'policy'", name="digests_surface"),
     UniqueConstraint("surface", "channel", name="digests_channel"),
 )
 

@@ -49,7 +49,7 @@ class AnsweredApprovals(Part):
             at_once = Stage.DECIDED if needs <= 1 else None
             # An Approve waits for a list that confirms the call (`adapters.store.decided`).
             due = {"due_at": None if vote.verdict is HITLDecision.APPROVED else vote.at}
-            taken = _taken(at_once, by_rule=vote.actor.surface is Surface.POLICY)
+            taken = _taken(at_once, by_rule=vote.actor.surface == Surface.POLICY)
             given = {"one": approval_id, "call": vote.digest, "now": vote.at}
             given |= {"due": due["due_at"]} if at_once else {}
             revision: int | None = (await connection.execute(taken, given)).scalar_one_or_none()

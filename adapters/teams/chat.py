@@ -35,7 +35,7 @@ async def problems_of(
     api: TeamsApi, places: Places, destinations: Sequence[Destination]
 ) -> tuple[ConfigError, ...]:
     """Each problem as where, what and how to fix it. Raises Unavailable when Teams cannot be asked."""
-    wanted = [place.channel for place in dict.fromkeys(destinations) if place.surface is Surface.TEAMS]
+    wanted = [place.channel for place in dict.fromkeys(destinations) if place.surface == Surface.TEAMS]
     try:
         found = [(channel, await _problem_in(api, places, channel)) for channel in wanted]
     except AppRefused as error:

@@ -63,7 +63,7 @@ class TeamsDirectory:
             if trouble:
                 log.warning("approver_not_asked", handle=person.handle, reason=str(trouble))
             else:
-                log.warning("approver_not_found", surface=Surface.TEAMS.value, handle=person.handle)
+                log.warning("approver_not_found", surface=Surface.TEAMS, handle=person.handle)
         return tuple(
             self._with(person, member)
             for person, member in zip(people, found, strict=True)
@@ -134,7 +134,7 @@ class TeamsDirectory:
         found = {account: m for account, m in everybody.items() if not self._is_outside(m)} or everybody
         if len(found) > 1:
             # Two people with one address: neither may be taken for the one that the policy means.
-            log.warning("approver_ambiguous", surface=Surface.TEAMS.value, handle=person.handle)
+            log.warning("approver_ambiguous", surface=Surface.TEAMS, handle=person.handle)
             return None
         return next(iter(found.values()), None)
 

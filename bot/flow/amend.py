@@ -30,6 +30,6 @@ class Amend(ChatStep):
             try:
                 await chat.amend(ended_ping(ping, policy=self._policy()), ping.channel, ping.ref)
             except (Gone, Forbidden) as error:  # nobody can read it any more, or it cannot be changed
-                log.info("ping_not_amended", surface=ping.surface.value, reason=str(error))
+                log.info("ping_not_amended", surface=ping.surface, reason=str(error))
             await self._store.outbox.amended(ping, at=self._clock())
             self._metrics.count("ping_amended")

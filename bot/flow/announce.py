@@ -89,7 +89,7 @@ class Announce(ChatStep):
             if surface is None:
                 continue
             notice = OutboxItem(
-                mark=f"{approval.id}.{handle}.{surface.value}.outcome",
+                mark=f"{approval.id}.{handle}.{surface}.outcome",
                 approval_id=approval.id,
                 news=NotificationKind.OUTCOME,
                 surface=surface,
@@ -116,7 +116,7 @@ class Announce(ChatStep):
 
 
 def _by_rule(approval: Approval) -> bool:
-    return approval.decision is not None and approval.decision.actor.surface is Surface.POLICY
+    return approval.decision is not None and approval.decision.actor.surface == Surface.POLICY
 
 
 class Close:

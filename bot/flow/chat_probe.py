@@ -15,6 +15,8 @@ from bot.records import Alert
 from bot.store import Store
 from bot.surface import Destination, Surface
 
+#: Before the name of a chat that an alert is about.
+_CHAT = "surface:"
 #: Dead channels and other channels that are checked in one round; the rest follow in the next.
 DEAD_A_ROUND, CHANNELS_A_ROUND = 3, 5
 #: A chat that does not answer is asked once more after this many seconds before it is considered dead.
@@ -45,8 +47,7 @@ class ChatProbe:
 
     async def look(self) -> list[Alert]:
         """An alert for each chat and channel that is dead. Asks the chats, and updates what `is_well` knows."""
-        # A chat that left the settings is not asked any more, and nothing is wrong with it.
-        self._well = {f"surface:{surface.value}" for surface in Surface if surface not in self._chats}
+        self._well = set()
         some = await self._some()
         looks = await asyncio.gather(*(self._look_at(surface, some) for surface in self._chats))
         found = [alert for alerts in looks for alert in alerts]
@@ -66,12 +67,12 @@ class ChatProbe:
         return dead_place(Destination(surface=surface, channel=""), troubles, at=self._clock())
 
     async def _look_at(self, surface: Surface, some: Sequence[Destination]) -> list[Alert]:
-        channels = [place.channel for place in some if place.surface is surface]
+        channels = [place.channel for place in some if place.surface == surface]
         try:
             troubles = await _asked(self._chats[surface], channels, within=self._within)
         except Unavailable as error:
             return [self._unreachable(surface, error)]
-        self._well.add(f"surface:{surface.value}")
+        self._well.add(f"{_CHAT}{surface}")
         found: list[Alert] = []
         for channel in channels or [""]:
             where = Destination(surface=surface, channel=channel)
@@ -83,8 +84,12 @@ class ChatProbe:
         return found
 
     def is_well(self, alert: Alert) -> bool:
-        """Whether the last check covered the subject of this alert and found nothing."""
-        return alert.approval_id in self._well
+        """Whether the last check covered the subject of this alert and found nothing.
+
+        A chat that left the settings is not asked any more, and nothing is wrong with it.
+        """
+        surface = alert.approval_id.removeprefix(_CHAT)
+        return alert.approval_id in self._well or (alert.cause == SURFACE_DEAD and surface not in self._chats)
 
     async def _some(self) -> list[Destination]:
         """The next few of the dead ones that still matter, and of the others."""
@@ -106,8 +111,8 @@ class ChatProbe:
             return ()
 
     def _unreachable(self, surface: Surface, error: Unavailable) -> Alert:
-        facts = {"chat": surface.value.title(), "why": error}
-        about = f"surface:{surface.value}"
+        facts = {"chat": surface.title(), "why": error}
+        about = f"{_CHAT}{surface}"
         return alert_of(SURFACE_DEAD, about, facts, at=self._clock(), variant="away")
 
 

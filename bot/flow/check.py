@@ -246,7 +246,7 @@ class Check:
         placement = await self._store.placements.get(sealed.card_id) if sealed else None
         body = {
             "code": refused.code.value,
-            "surface": click.surface.value,
+            "surface": str(click.surface),
             "account": click.account,
             "verb": click.verb.value,
             "card": sealed.card_id if sealed else None,

@@ -70,7 +70,7 @@ class Decide:
             approval_id=checked.approval.id,
             verdict=vote.verdict.value,
             person=vote.person,
-            surface=click.surface.value,
+            surface=click.surface,
             decided=counted is Counted.DECIDED,
         )
         self._metrics.count("vote_counted")

@@ -175,7 +175,7 @@ class Escalate(ChatStep):
             # If nobody knows their account just now, the message waits beside the card until it is found.
             for surface in (near or reachable or there)[:1]:
                 notice = OutboxItem(
-                    mark=f"{approval.id}.{person.handle}.{surface.value}.{news.value}{number}",
+                    mark=f"{approval.id}.{person.handle}.{surface}.{news.value}{number}",
                     approval_id=approval.id,
                     news=news,
                     surface=surface,

@@ -175,19 +175,16 @@ async def test_a_card_that_was_out_of_date_before_the_upgrade_is_found(fresh_url
 
 
 async def test_a_second_chat_and_the_policy_answer_after_an_upgrade(fresh_url: str) -> None:
-    """Votes and decisions of Teams and of a policy are taken, and cards in Teams; what was refused still is."""
+    """Votes and decisions of any chat and of a policy are taken, and cards in Teams; a policy shows nothing."""
     left_behind(fresh_url, "0002", ROWS_OF_TWO)
     async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS):
         pass
     for table in ("votes", "decisions"):
-        for surface in ("teams", "policy", "slack"):
+        for surface in ("fax", "teams", "policy", "slack"):
             run(fresh_url, f"UPDATE {table} SET surface = '{surface}'")
     run(fresh_url, "UPDATE placements SET surface = 'teams'")
     for statement in (
-        "UPDATE votes SET surface = 'fax'",
-        "UPDATE decisions SET surface = 'fax'",
         "UPDATE placements SET surface = 'policy'",
-        "UPDATE rungs SET action = 'shout'",
         "UPDATE audit SET body = 'x'",
         "INSERT INTO claims (approval_id, person, name, at, until) VALUES ('nobody', 'ann', 'Ann', 1, 2)",
     ):
@@ -247,18 +244,13 @@ async def test_life_goes_on_after_an_upgrade(fresh_url: str) -> None:
 
 
 async def test_a_policy_may_decide_and_shows_nothing(fresh_url: str) -> None:
-    """The database takes decisions and votes by a rule, refuses unknown surfaces, and cards of a policy."""
+    """The database takes decisions and votes by a rule, and refuses cards, messages and queues of a policy."""
     as_version_one_left_it(fresh_url)
     async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS):
         pass
     run(fresh_url, "UPDATE decisions SET surface = 'policy'")
-    a_vote_by_fax = "'r1', 'ann', 'approved', 'fax', 'U1', 'Ann', 1, 'c1', 'd'"
-    columns = "approval_id, person, verdict, surface, account, name, at, card_id, digest"
-    for statement in (
-        "UPDATE decisions SET surface = 'fax'",
-        "UPDATE placements SET surface = 'policy'",
-        f"INSERT INTO votes ({columns}) VALUES ({a_vote_by_fax})",
-    ):
+    queue = "INSERT INTO digests (digest_id, surface, channel, tries) VALUES ('d1', 'policy', 'C1', 0)"
+    for statement in ("UPDATE placements SET surface = 'policy'", queue):
         with pytest.raises((sqlite3.IntegrityError, psycopg.errors.CheckViolation)):
             run(fresh_url, statement)
 

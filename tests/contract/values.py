@@ -48,7 +48,9 @@ def after(seconds: float) -> datetime:
 async def all_lagging(store: Store) -> tuple[tuple[Placement, Approval], ...]:
     """Every card that is older than its record, due or put off, earliest deadline first."""
     late = after(3e8)
-    cards = list(await store.placements.outdated(Surface, now=late, most=100, decided_before=late))
+    cards = list(
+        await store.placements.outdated((Surface.SLACK, Surface.TEAMS), now=late, most=100, decided_before=late)
+    )
     for where in (await store.placements.backlog(late)).lines:
         cards += await store.placements.line(where, now=late, most=100, probes=0)
     return tuple(sorted(cards, key=lambda one: (one[1].deadline.at, one[1].id, one[0].card_id)))

@@ -100,7 +100,7 @@ class FlakyChat(PaperChat):
 
     async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
         found = await super().find(mark, channel, since=since, thread=thread)
-        return None if self.surface is Surface.TEAMS or found in self.deleted else found
+        return None if self.surface == Surface.TEAMS or found in self.deleted else found
 
 
 class FlakyPlatform(FakePlatform):

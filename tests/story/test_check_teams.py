@@ -11,10 +11,11 @@ import pytest
 
 from adapters.cli.check import check
 from adapters.cli.policy import lint_online
-from adapters.cli.read_only_chats import known_conversations, teams_with
-from adapters.settings import Environment, read_environment, read_settings
+from adapters.plugins import read_settings
+from adapters.settings import Environment, read_environment, read_teams
 from adapters.store.conversations import read_conversations
 from adapters.store.open import open_store
+from adapters.teams_plugin import known_conversations, teams_with
 from bot.errors import ConfigError
 from bot.surface import Destination, Surface
 from sandbox.servers import open_sandbox
@@ -187,7 +188,8 @@ async def test_a_refused_secret_blames_nobodys_address(
 
 async def test_places_are_asked_for_with_the_clouds_own_scope(rig: Rig, tmp_path: Path) -> None:
     """A check buys its token as the bot does: here Entra knows another cloud's scope, and refuses this one."""
-    settings = read_settings().chats.teams
+    found = read_settings()
+    settings = read_teams(found.environment, found.file)
     assert settings is not None
     elsewhere = replace(settings, cloud=replace(settings.cloud, scope="https://api.botframework.us/.default"))
     refs = await known_conversations(f"sqlite:///{tmp_path}/nod.db")

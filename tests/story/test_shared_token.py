@@ -12,8 +12,8 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.cli.check import check
-from adapters.open_chats import SharedToken
 from adapters.slack.socket import Patience, open_socket
+from adapters.slack_plugin import SharedToken
 from adapters.store.open import SqlStore, open_store
 from bot.alerts import SHARED
 from sandbox.slack.people import App
@@ -83,7 +83,7 @@ async def test_a_second_bot_on_the_token_is_alerted_once_it_stays(tmp_path: Path
         await until(lambda: len(second.told) > 1, what="the second count")
         assert (3, 1, True) == second.told[1], "its own two sockets overlap, so that no click is missed"
         (text,) = await second.alerts()
-        assert "1 socket of SLACK_APP_TOKEN" in text
+        assert "1 socket with SLACK_APP_TOKEN" in text
 
         await first.stop()
         await until(lambda: second.told[-1][1] == 0, what="the count without the first")

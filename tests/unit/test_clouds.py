@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adapters.clouds import CLOUDS
-from adapters.settings import Environment, TeamsSettings, read_chats, read_environment, read_policy_file
+from adapters.settings import Environment, TeamsSettings, read_environment, read_policy_file, read_teams
 from adapters.teams.authentication import TokenCheck
 from adapters.teams.keys import Key
 from adapters.teams.payloads import Untrusted
@@ -40,7 +40,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def teams(folder: Path) -> TeamsSettings:
     path = folder / "nod.yaml"
     path.write_text(POLICY)
-    found = read_chats(read_environment(), read_policy_file(path)).teams
+    found = read_teams(read_environment(), read_policy_file(path))
     assert found is not None
     return found
 

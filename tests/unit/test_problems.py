@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.plugins import read_settings
 from adapters.settings import (
     Environment,
     RelayEnvironment,
@@ -14,7 +15,6 @@ from adapters.settings import (
     read_local_environment,
     read_policy_file,
     read_relay_environment,
-    read_settings,
 )
 from bot.errors import ConfigError
 from tests.contract.test_book_fuzz import a_file

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings import Environment, PolicyFile, read_chats, read_environment, read_policy_file
+from adapters.plugins import read_chats
+from adapters.settings import Environment, PolicyFile, read_environment, read_policy_file
 from bot.errors import ConfigError
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule
@@ -35,7 +36,7 @@ def test_a_good_environment_is_read_with_its_defaults(surroundings: pytest.Monke
     environment = read_environment()
     chats = read_chats(environment, on_slack(tmp_path))
 
-    assert (True, None) == (chats.slack, chats.teams)
+    assert {Surface.SLACK} == chats.keys()
 
     assert "sqlite:///nod.db" == environment.database_url
     assert ("127.0.0.1", 3000) == (environment.host, environment.port)
@@ -55,7 +56,7 @@ def test_socket_mode_needs_no_signing_secret(surroundings: pytest.MonkeyPatch, t
 
     environment = read_environment()
 
-    assert read_chats(environment, on_slack(tmp_path)).slack
+    assert {Surface.SLACK} == read_chats(environment, on_slack(tmp_path)).keys()
     assert environment.slack_signing_secret is None
     assert environment.slack_app_token is not None
 

@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 
 from adapters.clouds import PUBLIC
+from adapters.plugins import check_places, read_chats
 from adapters.settings import (
-    Chats,
     Environment,
     PolicyFile,
     TeamsSettings,
-    check_places,
-    read_chats,
     read_environment,
     read_policy_file,
+    read_teams,
 )
 from adapters.teams.conversations import named
 from bot.errors import ConfigError
@@ -59,19 +58,17 @@ def read(folder: Path, *, cards: str = "teams:finance", rung: str = "", alerts: 
 
 
 def teams_of(environment: Environment, file: PolicyFile) -> TeamsSettings:
-    teams = read_chats(environment, file).teams
+    teams = read_teams(environment, file)
     assert teams is not None
     return teams
 
 
 def test_teams_alone_is_a_chat(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Three variables and a place; no variable of Slack's is needed, and the defaults are the adapter's own."""
-    chats = read_chats(set_up(surroundings, TEAMS), read(tmp_path))
+    environment, file = set_up(surroundings, TEAMS), read(tmp_path)
 
-    assert chats.teams is not None
-    assert not chats.slack
-    assert {} == chats.workflows
-    found = chats.teams
+    assert {Surface.TEAMS} == read_chats(environment, file).keys()
+    found = teams_of(environment, file)
     assert (APP, TENANT, "SingleTenant") == (found.app_id, found.tenant_id, found.app_type)
     assert PUBLIC == found.cloud
     assert "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token" == found.cloud.token_url
@@ -84,7 +81,7 @@ def test_the_microsoft_variables_alone_open_no_teams(surroundings: pytest.Monkey
     """They read Entra groups as well: without a place in Teams nothing of it is opened."""
     chats = read_chats(set_up(surroundings, TEAMS, SLACK), read(tmp_path, cards="slack:C0A"))
 
-    assert (True, None) == (chats.slack, chats.teams)
+    assert {Surface.SLACK} == chats.keys()
 
 
 @pytest.mark.parametrize("where", ["cards", "rung", "alerts"])
@@ -93,8 +90,7 @@ def test_any_place_in_teams_opens_it(surroundings: pytest.MonkeyPatch, tmp_path:
     texts = {"cards": "slack:C0A", "rung": "", "alerts": "slack:C0B"} | {where: "teams:finance"}
     chats = read_chats(set_up(surroundings, TEAMS, SLACK), read(tmp_path, **texts))
 
-    assert chats.slack
-    assert chats.teams is not None
+    assert {Surface.SLACK, Surface.TEAMS} == chats.keys()
 
 
 def test_sovereign_clouds_and_tests_set_their_addresses(
@@ -188,12 +184,12 @@ def test_a_changed_file_cannot_name_a_chat_that_was_not_opened(
     """Chats are opened at the start: a live change that needs another one is refused by its line."""
     check_places(
         read(tmp_path),
-        Chats(slack=False, teams=teams_of(set_up(surroundings, TEAMS), read(tmp_path)), workflows={}),
+        read_chats(set_up(surroundings, TEAMS), read(tmp_path)),
     )
     with pytest.raises(ConfigError, match="teams:leads is in Teams") as caught:
         check_places(
             read(tmp_path, cards="slack:C0A", alerts="slack:C0B, teams:leads"),
-            Chats(slack=True, teams=None, workflows={}),
+            read_chats(set_up(surroundings, SLACK), read(tmp_path, cards="slack:C0A", alerts="slack:C0B")),
         )
 
     assert caught.value.where.endswith("line 5")

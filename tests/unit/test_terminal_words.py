@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.cli.findings import Finding, print_finding
+from adapters.chat.plugin import Finding
+from adapters.cli.findings import print_finding
 from adapters.cli.test_card import _said as said
 
 NAME = "Ann\x1b[2J\x1b]8;;https://x.example\x07\u202e"

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adapters.plugins import check_places, read_chats
 from adapters.settings import (
-    Chats,
     Environment,
     PolicyFile,
-    check_places,
-    read_chats,
     read_environment,
     read_policy_file,
 )
+from adapters.teams_plugin import TeamsSetUp
 from bot.errors import ConfigError
 from bot.surface import Destination, Surface
 
@@ -163,7 +162,9 @@ def test_a_workflow_needs_no_bot(tmp_path: Path, cards: str, alerts: object) -> 
     """No Microsoft variable is asked for: the address is enough."""
     chats = read_chats(read_environment(), read(tmp_path, cards=cards, alerts=str(alerts)))
 
-    assert (True, None, {"ops-feed"}) == (chats.slack, chats.teams, set(chats.workflows))
+    teams = chats[Surface.TEAMS]
+    assert isinstance(teams, TeamsSetUp)
+    assert (True, None, {"ops-feed"}) == (Surface.SLACK in chats, teams.bot, set(teams.workflows))
 
 
 def test_any_other_place_in_teams_needs_the_bot(tmp_path: Path) -> None:
@@ -187,4 +188,4 @@ def test_a_changed_file_gets_by_with_the_workflows_of_the_start(tmp_path: Path) 
     with pytest.raises(ConfigError, match="teams:ops-feed is in Teams, which is not set up"):
         check_places(read(tmp_path, entry="{}"), started)
     with pytest.raises(ConfigError, match="teams:ops-feed is a new workflow"):
-        check_places(read(tmp_path), Chats(slack=True, teams=None, workflows={}))
+        check_places(read(tmp_path), {Surface.SLACK: started[Surface.SLACK]})
