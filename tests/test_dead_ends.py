@@ -7,6 +7,7 @@ in sentences: refusals, errors with their fixes, help, messages, and the pages o
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def helped(name: str, command: Any) -> Iterator[tuple[str, str]]:
         yield from helped(f"{name} {inner}", one)
 
 
+@cache
 def said() -> list[tuple[str, str]]:
     """Every sentence of the code and of the pages, each with its place."""
     found = [
@@ -93,8 +95,9 @@ def said() -> list[tuple[str, str]]:
     return found
 
 
-SAID = said()
-SENTENCES = [(where, text) for where, text in SAID if " " in text]
+def sentences() -> list[tuple[str, str]]:
+    """Those of more than one word."""
+    return [(where, text) for where, text in said() if " " in text]
 
 
 def lost(words: list[str]) -> str | None:
@@ -118,7 +121,7 @@ def test_each_command_in_a_sentence_is_there() -> None:
         r"(?<![\w/.-])nod ((?:[a-z][a-z-]+)(?:(?: [a-z][a-z-]+)?(?: --[a-z][a-z-]+)+| [a-z][a-z-]+)?)"
     )
     found = []
-    for where, text in SENTENCES:
+    for where, text in sentences():
         for line in spoken.findall(text):
             words = line.split()
             bare = not hasattr(COMMANDS.get(words[0]), "commands") and len(words) > 1
@@ -139,7 +142,7 @@ def test_each_option_in_a_sentence_is_one() -> None:
     for _, command in [pair for name, one in COMMANDS.items() for pair in below(name, one)]:
         options |= {option for parameter in command.params for option in parameter.opts}
     named = [
-        (where, one) for where, text in SENTENCES if where.endswith(".py") for one in _OPTION.findall(text)
+        (where, one) for where, text in sentences() if where.endswith(".py") for one in _OPTION.findall(text)
     ]
 
     assert len(named) > 20
@@ -160,7 +163,7 @@ def test_each_variable_in_a_sentence_is_in_the_reference() -> None:
     """Who is told to set it finds what it takes."""
     reference = (ROOT / "docs" / "reference.md").read_text()
     variable = re.compile(r"\b(?:(?:NOD|AIP|SLACK|GLAIP|DANGEROUSLY)_[A-Z_]+|Microsoft[A-Z]\w+)\b")
-    named = {(where, one) for where, text in SENTENCES for one in variable.findall(text)}
+    named = {(where, one) for where, text in sentences() for one in variable.findall(text)}
 
     assert len(named) > 40
     known = {*STAGES, "NOD_CHROMIUM", "NOD_PLAYGROUND"}  # the last two belong to the tests
@@ -188,7 +191,7 @@ def test_each_key_that_an_error_names_is_a_key() -> None:
                 yield from keys(one)
 
     known = set(keys(json_schema()))
-    about = [(where, text) for where, text in SENTENCES if where.startswith("adapters/settings/")]
+    about = [(where, text) for where, text in sentences() if where.startswith("adapters/settings/")]
     named = {(where, one) for where, text in about for one in re.findall(r"`([a-z_]+)(?::[^`]*)?`", text)}
 
     assert len(named) > 5
@@ -211,7 +214,9 @@ def test_each_button_in_a_sentence_is_on_a_card() -> None:
     buttons |= {
         str(one) for value in vars(labels).values() if isinstance(value, dict) for one in value.values()
     }
-    named = {one for _, text in SENTENCES for one in re.findall(r'"((?:View|Why|Open|I.m) [^"]{2,30})"', text)}
+    named = {
+        one for _, text in sentences() for one in re.findall(r'"((?:View|Why|Open|I.m) [^"]{2,30})"', text)
+    }
 
     assert named
     assert [] == sorted(named - buttons)
@@ -219,7 +224,7 @@ def test_each_button_in_a_sentence_is_on_a_card() -> None:
 
 def test_links_that_lead_away_are_known() -> None:
     """A short list, each with its reason: nobody here can keep those pages alive."""
-    found = {(where, host.rstrip(".")) for where, text in SAID for host in _URL.findall(text)}
+    found = {(where, host.rstrip(".")) for where, text in said() for host in _URL.findall(text)}
     away = {(where, host) for where, host in found if not OURS.fullmatch(host) and not SERVICES.fullmatch(host)}
 
     assert [] == sorted((where, host) for where, host in away if host not in OUTSIDE)
