@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Update, and_, delete, exists, false, func, insert, or_, select, update
+from sqlalchemy import Select, Update, and_, bindparam, delete, exists, false, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
@@ -17,6 +18,30 @@ from bot.records import Alert, Heard, PendingPage
 _L, _X = tables.alerts.c, tables.pages.c
 _OF_ALERT = and_(_X.approval_id == _L.approval_id, _X.cause == _L.cause)  #: a page
 _OLDEST = (_L.raised_at, _X.approval_id, _X.cause)  #: the alert that has waited longest first
+
+
+def _due() -> Select[Any]:
+    """The pages to be sent: of each pager the first `most`, by the age of their alerts."""
+    turn = func.row_number().over(partition_by=_X.pager, order_by=_OLDEST)
+    whole = tables.pages.join(tables.alerts)
+    waits = and_(_X.owed, or_(_X.next_try.is_(None), _X.next_try <= bindparam("now", type_=_X.next_try.type)))
+    line = (
+        select(_X.approval_id, _X.cause, _X.pager, turn.label("turn"))
+        .select_from(whole)
+        .where(waits)
+        .subquery()
+    )
+    same = (line.c[name] == _X[name] for name in ("approval_id", "cause", "pager"))
+    return (
+        select(tables.pages, tables.alerts)
+        .select_from(whole.join(line, and_(*same)))
+        .where(line.c.turn <= bindparam("most"))
+        .order_by(*_OLDEST, _X.pager)
+    )
+
+
+#: Asked at each round, so it is made once.
+_DUE = _due()
 
 
 class SqlAlerts(Part):
@@ -101,25 +126,9 @@ class SqlAlerts(Part):
 
     async def due(self, now: datetime, *, most: int) -> tuple[PendingPage, ...]:
         """By an index of what is to be sent. A pager with many waiting keeps no other one's from being read."""
-        turn = func.row_number().over(partition_by=_X.pager, order_by=_OLDEST)
-        whole = tables.pages.join(tables.alerts)
-        waits = and_(_X.owed, or_(_X.next_try.is_(None), _X.next_try <= now))
-        line = (
-            select(_X.approval_id, _X.cause, _X.pager, turn.label("turn"))
-            .select_from(whole)
-            .where(waits)
-            .subquery()
-        )
-        same = (line.c[name] == _X[name] for name in ("approval_id", "cause", "pager"))
-        statement = (
-            select(tables.pages, tables.alerts)
-            .select_from(whole.join(line, and_(*same)))
-            .where(line.c.turn <= most)
-            .order_by(*_OLDEST, _X.pager)
-        )
         return tuple(
             value_in(row, PendingPage, tables.pages, alert=value_in(row, Alert, tables.alerts))
-            for row in await self._database.fetch(statement)
+            for row in await self._database.fetch(_DUE, {"now": now, "most": most})
         )
 
     async def next_due(self, *, after: datetime) -> datetime | None:

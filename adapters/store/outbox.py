@@ -9,7 +9,20 @@ from itertools import chain, count
 from operator import eq
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -46,24 +59,71 @@ _URGENT = (
 _LANE = (_T.surface, func.coalesce(_T.person, ""), func.coalesce(_P.channel, ""))
 
 
-def _can_be_worked_on(
-    now: datetime, *, surfaces: Collection[Surface], news_since: datetime
-) -> ColumnElement[bool]:
+_NOW, _NEWS_SINCE = (bindparam(name, type_=_T.owed_since.type) for name in ("now", "news_since"))
+_MOST, _ROWS = (bindparam(name, type_=_T.tries.type) for name in ("most", "rows"))
+
+
+def _can_be_worked_on() -> ColumnElement[bool]:
     """Whether it can be sent now, or need not be sent any more. As `bot.flow.notify` judges it."""
     outcome, is_open = _T.news == NotificationKind.OUTCOME, _A.stage == Stage.OPEN
     claims = exists().where(_C.approval_id == _T.approval_id).correlate(tables.notices)
-    its_turn = or_(_T.next_try.is_(None), _T.next_try <= now)
+    its_turn = or_(_T.next_try.is_(None), _T.next_try <= _NOW)
     useless = or_(
-        _T.surface.not_in(surfaces),
-        and_(outcome, _T.owed_since <= news_since),
+        _T.surface.not_in(bindparam("surfaces", expanding=True)),
+        and_(outcome, _T.owed_since <= _NEWS_SINCE),
         and_(~outcome, or_(~is_open, _P.superseded)),
         and_(_T.news == NotificationKind.LAST_CALL, ~claims.where(_C.person == _T.person)),
     )
     place = or_(_T.person.is_not(None), case((_P.gathered, _G.ref), else_=_P.ref).is_not(None))
-    held = and_(_T.news == NotificationKind.RUNG, claims.where(_C.until > now))
-    sendable = and_(its_turn, place, ~held, or_(~is_open, _A.deadline > now))
+    held = and_(_T.news == NotificationKind.RUNG, claims.where(_C.until > _NOW))
+    sendable = and_(its_turn, place, ~held, or_(~is_open, _A.deadline > _NOW))
     on_card = and_(outcome, _T.attempted_at.is_(None), _T.tries == 0, _P.shown_revision >= _A.revision)
     return and_(OWED, or_(useless, sendable, and_(on_card, ~_P.gathered)))
+
+
+def _due(lanes: Collection[Lane] = ()) -> Select[Any]:
+    """Of these lanes, or of all: the first `most` of each, and what comes first in its lane before the rest."""
+    turn = func.row_number().over(partition_by=_LANE, order_by=_URGENT)
+    queue = select(_T.approval_id, _T.mark, turn.label("turn")).select_from(_WITH_PLACES)
+    queue = queue.where(_can_be_worked_on())
+    if lanes:
+        queue = queue.where(or_(*(and_(*map(eq, _LANE, lane)) for lane in lanes)))
+    line = queue.subquery()
+    mine = and_(line.c.approval_id == _T.approval_id, line.c.mark == _T.mark)
+    return (
+        select(tables.notices, tables.approvals, tables.decisions, tables.placements, _G.digest_id)
+        .add_columns(_G.ref.label("digest_ref"))
+        .select_from(decided(_WITH_PLACES).join(line, mine))
+        .where(line.c.turn <= _MOST)
+        .order_by(line.c.turn > 1, *_URGENT)
+        .limit(_ROWS)
+    )
+
+
+def _outdated() -> Select[Any]:
+    """Where pings are up of which no request waits any more."""
+    place = (_T.surface, _T.channel, _T.ref)
+    ended = (
+        select(*place, func.min(_T.sent_as).label("mark"), func.max(_A.settled_at).label("ended"))
+        .add_columns(func.max(_T.card_id).label("card"))
+        .join(tables.approvals, _A.id == _T.approval_id)
+        .where(tables.UP, _T.outdated, _T.surface == bindparam("surface"))
+        .group_by(*place)
+        .subquery()
+    )
+    other, waiting, one = tables.notices.alias(), tables.approvals.alias(), ended.c
+    same = and_(
+        other.c.surface == one.surface, other.c.channel == one.channel, other.c.ref == one.ref,
+        other.c.amended_at.is_(None),
+    )  # fmt: skip
+    still = select(other.c.ref).join(waiting, waiting.c.id == other.c.approval_id)
+    still = still.where(same, waiting.c.stage.in_(_WAITING)).correlate(ended)
+    latest = (one.ended.desc(), one.surface, one.channel, one.ref)
+    return select(ended).where(~still.exists()).order_by(*latest).limit(_MOST)
+
+
+#: Asked at each round, so these are made once.
+_DUE, _OUTDATED = _due(), _outdated()
 
 
 def _due_in(row: RowMapping, approval: Approval) -> DueNotice:
@@ -92,21 +152,9 @@ class SqlOutbox(Part):
 
         One statement, and those that belong to the approvals in it.
         """
-        workable = _can_be_worked_on(now, surfaces=surfaces, news_since=news_since)
-        turn = func.row_number().over(partition_by=_LANE, order_by=_URGENT)
-        queue = select(_T.approval_id, _T.mark, turn.label("turn")).select_from(_WITH_PLACES).where(workable)
-        if lanes:
-            queue = queue.where(or_(*(and_(*map(eq, _LANE, lane)) for lane in lanes)))
-        line = queue.subquery()
-        mine = and_(line.c.approval_id == _T.approval_id, line.c.mark == _T.mark)
-        rows = await self._database.fetch(
-            select(tables.notices, tables.approvals, tables.decisions, tables.placements, _G.digest_id)
-            .add_columns(_G.ref.label("digest_ref"))
-            .select_from(decided(_WITH_PLACES).join(line, mine))
-            .where(line.c.turn <= most)
-            .order_by(line.c.turn > 1, *_URGENT)
-            .limit(most * max(1, len(lanes)))
-        )
+        given = {"now": now, "surfaces": list(surfaces), "news_since": news_since, "most": most}
+        given["rows"] = most * max(1, len(lanes))
+        rows = await self._database.fetch(_due(lanes) if lanes else _DUE, given)
         approvals = await whole_of(rows, self._database.fetch, self._proofs)
         return tuple(_due_in(row, approval) for row, approval in zip(rows, approvals, strict=True))
 
@@ -154,28 +202,7 @@ class SqlOutbox(Part):
 
     async def outdated(self, surface: Surface, *, most: int) -> tuple[Ping, ...]:
         """The latest end first: people look at the end of a list."""
-        place = (_T.surface, _T.channel, _T.ref)
-        ended = (
-            select(*place, func.min(_T.sent_as).label("mark"), func.max(_A.settled_at).label("ended"))
-            .add_columns(func.max(_T.card_id).label("card"))
-            .join(tables.approvals, _A.id == _T.approval_id)
-            .where(tables.UP, _T.outdated, _T.surface == surface)
-            .group_by(*place)
-            .subquery()
-        )
-        other, waiting, one = tables.notices.alias(), tables.approvals.alias(), ended.c
-        same = and_(
-            other.c.surface == one.surface, other.c.channel == one.channel, other.c.ref == one.ref,
-            other.c.amended_at.is_(None),
-        )  # fmt: skip
-        still = select(other.c.ref).join(waiting, waiting.c.id == other.c.approval_id)
-        still = still.where(same, waiting.c.stage.in_(_WAITING)).correlate(ended)
-        found = await self._database.fetch(
-            select(ended)
-            .where(~still.exists())
-            .order_by(one.ended.desc(), one.surface, one.channel, one.ref)
-            .limit(most)
-        )
+        found = await self._database.fetch(_OUTDATED, {"surface": surface, "most": most})
         return tuple([await self._ping(row) for row in found])
 
     async def _ping(self, row: RowMapping) -> Ping:

@@ -29,19 +29,31 @@ _A, _C, _R, _T = tables.approvals.c, tables.claims.c, tables.rungs.c, tables.not
 _OPEN = exists().where(_A.id == _R.approval_id, _A.stage == Stage.OPEN).correlate(tables.rungs)
 
 
-def _can_fire(now: datetime) -> tuple[ColumnElement[bool], ...]:
+_NOW, _MOST = bindparam("now", type_=_R.due_at.type), bindparam("most", type_=_R.number.type)
+
+
+def _can_fire() -> tuple[ColumnElement[bool], ...]:
     """Of a rung: its time has come, people can still answer, and no claim holds it back."""
     asked = exists().where(
-        _A.id == _R.approval_id, _A.stage == Stage.OPEN, _A.rule.is_(None), _A.deadline > now
+        _A.id == _R.approval_id, _A.stage == Stage.OPEN, _A.rule.is_(None), _A.deadline > _NOW
     )
-    held = exists().where(_C.approval_id == _R.approval_id, _C.until > now)
+    held = exists().where(_C.approval_id == _R.approval_id, _C.until > _NOW)
     return (
         _R.fired_at.is_(None),
-        _R.due_at <= now,
+        _R.due_at <= _NOW,
         asked.correlate(tables.rungs),
         or_(_R.action.not_in(WRITTEN), ~held.correlate(tables.rungs)),
     )
 
+
+_FIRES = _can_fire()
+#: Asked at each round, so it is made once.
+_FIRST = (
+    select(_A.id, _A.deadline)
+    .where(_A.id.in_(select(_R.approval_id).where(*_FIRES)))
+    .order_by(_A.deadline, _A.id)
+    .limit(_MOST)
+)
 
 _Place = tuple[object, ...]  #: approval, surface, and the card or the person there
 #: What raises an alert.
@@ -85,21 +97,17 @@ class SqlRungs(Part):
     async def due(self, now: datetime, *, most: int) -> tuple[tuple[DueRung, Approval], ...]:
         """Of one approval all that is due, or nothing. What is not Nod's own word takes nobody's place."""
         found: list[tuple[DueRung, Approval]] = []
-        first, left = (
-            select(_A.id, _A.deadline).where(_A.id.in_(select(_R.approval_id).where(*_can_fire(now)))),
-            most,
-        )
+        first, left = _FIRST, most
         while left > 0:
-            ids = [
-                row[_A.id] for row in await self._database.fetch(first.order_by(_A.deadline, _A.id).limit(left))
-            ]
+            ids = [row[_A.id] for row in await self._database.fetch(first, {"now": now, "most": left})]
             if not ids:
                 break
             together = select(tables.rungs, tables.approvals, tables.decisions)
             rows = await self._database.fetch(
                 together.select_from(decided(tables.rungs.join(tables.approvals)))
-                .where(_A.id.in_(ids), _R.approval_id.in_(ids), *_can_fire(now))
-                .order_by(_A.deadline, _A.id, _R.number)
+                .where(_A.id.in_(ids), _R.approval_id.in_(ids), *_FIRES)
+                .order_by(_A.deadline, _A.id, _R.number),
+                {"now": now},
             )
             read = await whole_of(rows, self._database.fetch, self._proofs)
             found += [(value_in(row, DueRung, tables.rungs), one) for row, one in zip(rows, read, strict=True)]
