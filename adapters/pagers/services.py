@@ -13,6 +13,7 @@ import hmac
 import json
 import re
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -297,6 +298,30 @@ class WebhookPager:
         return key
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a pager is made with, besides its own address or key."""
+
+    exchange: Exchange
+    urls: Mapping[str, str]  #: of the services, by kind
+    webhook_secret: str | None
+
+
+def _webhook(url: str, given: Given) -> Pager:
+    if not given.webhook_secret:
+        raise ConfigError("NOD_WEBHOOK_SECRET", "is not set", "Set it: it signs what is sent.")
+    return WebhookPager(url, secret=given.webhook_secret, exchange=given.exchange)
+
+
+#: By the word under `alerts:`, how each is made of what follows the word: `adapters.settings.destinations` has
+#: its form.
+PAGERS: Mapping[str, Callable[[str, Given], Pager]] = {
+    "pagerduty": lambda key, given: PagerDutyPager(key, url=given.urls["pagerduty"], exchange=given.exchange),
+    "opsgenie": lambda key, given: OpsgeniePager(key, url=given.urls["opsgenie"], exchange=given.exchange),
+    "webhook": _webhook,
+}
+
+
 @asynccontextmanager
 async def open_pagers(
     named: Iterable[tuple[str, str]],
@@ -306,26 +331,20 @@ async def open_pagers(
     clock: Clock,
     limit: float = LIMIT,
 ) -> AsyncIterator[dict[str, Pager]]:
-    """The pagers by their names, for pairs of a kind (`webhook`, `pagerduty`, `opsgenie`) and address or key.
+    """The pagers by their names, for pairs of a kind of `PAGERS` and address or key.
 
     `urls` are those of the services, by kind. The same pair twice is one pager; `limit` is in seconds, of one
     POST. Nothing is sent yet. Raises ConfigError for a webhook without a secret: its alerts could be forged.
     """
     async with open_client(timeout=limit) as client:
-        exchange = Exchange(client=client, clock=clock, limit=limit)
+        given = Given(
+            exchange=Exchange(client=client, clock=clock, limit=limit), urls=urls, webhook_secret=webhook_secret
+        )
 
         def made(kind: str, value: str) -> Pager:
-            match kind:
-                case "pagerduty":
-                    return PagerDutyPager(value, url=urls[kind], exchange=exchange)
-                case "opsgenie":
-                    return OpsgeniePager(value, url=urls[kind], exchange=exchange)
-                case "webhook" if webhook_secret:
-                    return WebhookPager(value, secret=webhook_secret, exchange=exchange)
-                case "webhook":
-                    raise ConfigError("NOD_WEBHOOK_SECRET", "is not set", "Set it: it signs what is sent.")
-                case _:
-                    raise ConfigError("alerts", f"{kind} is not a pager", "Name one that Nod knows.")
+            if kind not in PAGERS:
+                raise ConfigError("alerts", f"{kind} is not a pager", "Name one that Nod knows.")
+            return PAGERS[kind](value, given)
 
         pagers = [made(kind, value) for kind, value in named]
         yield {pager.name: pager for pager in pagers}
