@@ -50,7 +50,7 @@ def status(headers: dict[str, str], body: bytes) -> int:
 
 def test_slacks_own_request_passes() -> None:
     """A form and a JSON body of Slack's, signed now, go on to bolt, whatever the case of the header names."""
-    assert 200 == status(signed(GOOD), GOOD)
+    assert Verdict(200, "ok") == verify(signed(GOOD), GOOD, secret=SECRET, now=NOW)
     assert 200 == status({name.upper(): value for name, value in signed(GOOD).items()}, GOOD)
     body = json.dumps({"type": "url_verification", "challenge": "c"}).encode()
     assert 200 == status(signed(body, kind="application/json; charset=utf-8"), body)
@@ -95,6 +95,8 @@ BROKEN = {
     "empty": b"",
     "no form": b"\xff\xfe",
     "no payload": b"a=b",
+    "an empty field beside it": b"a=&" + GOOD,
+    "half a field beside it": b"a&" + GOOD,
     "two payloads": GOOD + b"&" + GOOD,
     "no json": form("{"),
     "a list": form("[]"),
@@ -103,6 +105,9 @@ BROKEN = {
     "no type": form({}),
     "a type that Slack does not have": form({"type": "shortcuts"}),
     "a command beside a payload": form("{") + b"&command=%2Fnod",
+    "a command with half a field": b"command=%2Fnod&text",
+    "a command beside an empty payload": b"command=%2Fnod&payload=",
+    "a command with too many fields": b"command=%2Fnod" + b"&f=1" * 40,
     "two commands": b"command=%2Fnod&command=%2Fnod",
     "a command without a slash": b"command=nod&text=x",
     "a type that is a list": form({"type": ["block_actions"]}),
@@ -127,6 +132,7 @@ UNUSED_BY_NOD = {
     ),
     "events that are too many": (b'{"type": "app_rate_limited"}', "application/json"),
     "a command": (b"token=x&command=%2Fnod&text=&user_id=U1", "application/x-www-form-urlencoded"),
+    "a command with many fields": (b"command=%2Fnod" + b"&f=1" * 39, "application/x-www-form-urlencoded"),
     "a shortcut": (form({"type": "shortcut"}), "application/x-www-form-urlencoded"),
     "a form that was closed": (form({"type": "view_closed"}), "application/x-www-form-urlencoded"),
 }
