@@ -69,7 +69,7 @@ class NoPlatform:
     clock: Clock
     name: str = GLAIP
 
-    async def pending(self) -> Listing:
+    async def pending(self, *, known: str = "") -> Listing:
         """Nothing."""
         return Listing(began_at=self.clock(), requests=())
 
@@ -93,7 +93,7 @@ class OneRequest:
     withdrawn: bool = False
     name: str = GLAIP
 
-    async def pending(self) -> Listing:
+    async def pending(self, *, known: str = "") -> Listing:
         """The request, until it is answered, withdrawn or too late."""
         now = self.clock()
         waits = self.answer is None and not self.withdrawn and now < self.until

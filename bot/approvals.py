@@ -23,6 +23,7 @@ from bot.records import (
     OutboxItem,
     Outlook,
     Placement,
+    Poll,
     Standing,
     Unseen,
 )
@@ -97,6 +98,14 @@ class Approvals(Protocol):
 
         A decision that waits until a poll confirms the call, or a made-up deadline that has passed.
         """
+        ...
+
+    async def last_poll(self) -> Poll | None:
+        """The one that was noted last; None where there is none, or Nod did not write it."""
+        ...
+
+    async def note_poll(self, poll: Poll) -> None:
+        """In place of the one before."""
         ...
 
     async def untried(self) -> int:

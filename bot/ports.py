@@ -35,6 +35,8 @@ class Listing:
     unread_ids: frozenset[str] = frozenset()
     #: How far our clock is ahead of the platform's (its `Date`); None if it does not say.
     skew: timedelta | None = None
+    fingerprint: str = ""  #: the same for another list that says the same; empty where the source makes none
+    is_known: bool = False  #: it is the one that the caller knows, and was not read: `requests` is empty
 
 
 class Source(Protocol):
@@ -45,8 +47,11 @@ class Source(Protocol):
         """Unique and stable: the rows of its approvals use it."""
         ...
 
-    async def pending(self) -> Listing:
-        """The pending requests. Raises Unavailable or Forbidden; then nothing can be concluded."""
+    async def pending(self, *, known: str = "") -> Listing:
+        """The pending requests; a list with the fingerprint `known` need not be read.
+
+        Raises Unavailable or Forbidden; then nothing can be concluded.
+        """
         ...
 
     async def decide(self, request: HITLRequest, response: HITLResponse) -> None:

@@ -84,6 +84,16 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """A good poll of a source whose list said what the records say."""
+
+    number: int  #: of those that were noted, from 1
+    began_at: datetime
+    body: str  #: the fingerprint of the list; empty: another list came since
+    listed: int  #: how many requests it listed, all open or decided; no others were
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
     """What there is to do for decisions that are not settled, and when; nothing of the records themselves."""
 

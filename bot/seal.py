@@ -48,6 +48,7 @@ class Kind(StrEnum):
     TERMS = "terms"  #: by which route or rule it is answered, and the approvers that steps have added
     VOTE = "vote"
     DECISION = "decision"
+    POLL = "poll"  #: which list said what the records say
 
 
 class Signing:

@@ -31,7 +31,7 @@ class FakePlatform:
         self.lost_answers: list[NodError] = []  #: raised by the next decisions, one each, after it happened
         self._clock = clock
 
-    async def pending(self) -> Listing:
+    async def pending(self, *, known: str = "") -> Listing:
         began_at = self._clock()
         if self.poll_trouble:
             raise self.poll_trouble.pop(0)

@@ -22,6 +22,7 @@ from adapters.http import http_date, open_client, retry_after, why
 from adapters.platform import answers
 from adapters.platform.answers import LONGEST_WAIT, words_of
 from adapters.platform.listing import NOTHING, PIECE, Intake, LastBody, Reader
+from bot import __version__
 from bot.errors import ConfigError, Forbidden, Gone, ShutOut, Unanswered, Unavailable
 from bot.ports import Listing
 from bot.protocol import GLAIP
@@ -249,11 +250,12 @@ class HttpPlatform:
         self._audit_missed = False
         self._questions = asyncio.Semaphore(limits.questions)
 
-    async def pending(self) -> Listing:
+    async def pending(self, *, known: str = "") -> Listing:
         """What waits now. Raises Unavailable or Forbidden; then nothing may be concluded."""
         began_at = self._clock()
         reader = partial(Reader, platform=self._host, source=self.name, known=self._known)
-        intake = Intake(reader, last=self._last)
+        seed = f"{__version__} {self.name} {self._host}"
+        intake = Intake(reader, last=self._last, seed=seed, known=known if self._last is None else "")
         try:
             answer = await self._exchange.call(
                 "GET", "agents/hitl/pending", until=_in(self._limits.total), lost=Unavailable, take=intake.feed
@@ -269,10 +271,12 @@ class HttpPlatform:
         self._last = intake.last
         return Listing(
             began_at=began_at,
-            requests=read.requests,
-            set_aside=read.set_aside,
-            unread_ids=read.unread_ids,
+            requests=read.requests if read else (),
+            set_aside=read.set_aside if read else (),
+            unread_ids=read.unread_ids if read else frozenset(),
             skew=skew,
+            fingerprint=intake.fingerprint,
+            is_known=read is None,
         )
 
     async def decide(self, request: HITLRequest, response: HITLResponse) -> None:

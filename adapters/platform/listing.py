@@ -154,15 +154,25 @@ class LastBody:
     """The body of the last good list, and what it said."""
 
     body: bytes
+    fingerprint: str
     pending: Pending
 
 
 class Intake:
     """A body as it comes in. While it is the last one again nothing is read; from there on, in a thread."""
 
-    def __init__(self, reader: Callable[[], Reader], *, last: LastBody | None) -> None:
-        """`reader` makes what reads another body."""
+    def __init__(
+        self, reader: Callable[[], Reader], *, last: LastBody | None, seed: str = "", known: str = ""
+    ) -> None:
+        """`reader` makes what reads another body; one with the fingerprint `known` is not read at all.
+
+        A fingerprint is a hash of the bytes and of `seed`, which names the reader and the platform.
+        """
         self._make_reader, self.last = reader, last
+        self._seed, self._known = seed.encode(), known
+        self.fingerprint = (
+            "" if last is None else last.fingerprint
+        )  #: of the whole body, once it has ended; empty: too long
         self.reader: Reader | None = None  #: what has got any of it
         self._expected = None if last is None else last.body
         self._same = 0  #: bytes so far that are the expected ones
@@ -179,11 +189,14 @@ class Intake:
                 return
             self._differs()
         self._take(piece)
-        if self._waiting >= PIECE:
+        if self._waiting >= PIECE and not (self._known and self._whole):
             await asyncio.to_thread(self._read)
 
-    async def end(self) -> Pending:
-        """What the list says; the same object as last time if the bytes are the same. Raises Unavailable."""
+    async def end(self) -> Pending | None:
+        """What the list says; the same object as last time if the bytes are the same; None for the known one.
+
+        Raises Unavailable.
+        """
         if self.last is not None and self._expected is not None and self._same == len(self._expected):
             return self.last.pending
         self._differs()
@@ -203,10 +216,20 @@ class Intake:
         else:
             self._whole.clear()
 
-    def _finish(self) -> Pending:
-        pending = self._read().end()
+    def _finish(self) -> Pending | None:
+        hash_ = hashlib.blake2b(self._seed, digest_size=32)
+        for piece in self._whole:
+            hash_.update(piece)
         fits = self._size <= MOST_KEPT
-        self.last = LastBody(body=b"".join(self._whole), pending=pending) if fits else None
+        self.fingerprint = hash_.hexdigest() if fits else ""
+        if fits and self.fingerprint == self._known:
+            return None
+        pending = self._read().end()
+        self.last = (
+            LastBody(body=b"".join(self._whole), fingerprint=self.fingerprint, pending=pending)
+            if fits
+            else None
+        )
         return pending
 
     def _read(self) -> Reader:

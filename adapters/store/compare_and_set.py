@@ -26,6 +26,7 @@ class Move(StrEnum):
     INGEST = "admit"
     INGEST_BY_RULE = "admit_by_rule"  #: at least one of them is for a rule to answer
     CONFIRM = "confirm"
+    NOTE_POLL = "note_poll"
     MISS = "miss"
     REVISE = "revise"
     VOID = "void"

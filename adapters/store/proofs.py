@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import tables
 from adapters.store.columns import milliseconds, storable_text
 from bot.protocol import HITLRequest, Json, split_key
+from bot.records import Poll
 from bot.seal import Kind, Signing
 
 _A = tables.approvals.c
@@ -135,7 +136,15 @@ class Proofs:
         """For a decision in the columns of its table."""
         return self._signing.sign(Kind.DECISION, _decision(row, digest))
 
+    def of_poll(self, source: str, poll: Poll) -> str:
+        """For what a start rests on."""
+        return self._signing.sign(Kind.POLL, _poll(source, poll))
+
     # --- judging
+
+    def poll_holds(self, signature: object, source: str, poll: Poll) -> bool:
+        """Whether Nod noted this poll of a source."""
+        return self._signing.holds(signature, Kind.POLL, _poll(source, poll))
 
     def call_holds(self, signature: object, request: HITLRequest, first_seen: datetime) -> bool:
         """Whether Nod wrote down this call."""
@@ -276,6 +285,10 @@ class Proofs:
         """Whether its rows were found not to be Nod's."""
         kept = storable_text(approval_id)
         return kept in self._doubted[split_key(kept)[0]]
+
+
+def _poll(source: str, poll: Poll) -> list[Json]:
+    return _plain([source, poll.number, poll.began_at, poll.body, poll.listed])
 
 
 def _vote(row: Row) -> list[Json]:

@@ -7,17 +7,18 @@ from datetime import datetime
 
 from sqlalchemy import and_, bindparam, case, exists, func, null, select
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
-from adapters.store.columns import storable_text, value_in
-from adapters.store.compare_and_set import chunks
-from adapters.store.database import Part
+from adapters.store.columns import columns_of, storable_text, value_in
+from adapters.store.compare_and_set import Move, chunks
+from adapters.store.database import Part, insert_new
 from bot.approval import Outcome, Stage
 from bot.ladder import DeadlineSource
 from bot.protocol import key_of
-from bot.records import Standing
+from bot.records import Poll, Standing
 
-_A, _D = tables.approvals.c, tables.decisions.c
+_A, _D, _L = tables.approvals.c, tables.decisions.c, tables.polls.c
 
 #: How a request ends that nobody answered in Nod.
 REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
@@ -68,6 +69,23 @@ class StandingApprovals(Part):
     def _standing_in(self, row: RowMapping) -> Standing:
         moved = row[_A.id] != key_of(row[_A.source], row[_A.request_id])
         return value_in(row, Standing, tables.approvals, forged=moved or self._proofs.doubts(row[_A.id]))
+
+    async def last_poll(self) -> Poll | None:
+        """By the source."""
+        found = await self._database.fetch(select(tables.polls).where(_L.source == self._source))
+        poll = value_in(found[0], Poll, tables.polls) if found else None
+        held = poll and self._proofs.poll_holds(found[0][_L.signature], self._source, poll)
+        return poll if held else None
+
+    async def note_poll(self, poll: Poll) -> None:
+        """One row for each source."""
+        row = {**columns_of(poll, tables.polls), "signature": self._proofs.of_poll(self._source, poll)}
+
+        async def work(connection: AsyncConnection) -> None:
+            new = insert_new(connection, tables.polls).values(source=self._source, **row)
+            await connection.execute(new.on_conflict_do_update(index_elements=[_L.source], set_=row))
+
+        await self._database.write(Move.NOTE_POLL, work)
 
     async def untried(self) -> int:
         """By the index on stage and deadline, without a call."""

@@ -100,6 +100,13 @@ for _name, _columns, _where in (
 ):
     Index(_name, *(approvals.c[one] for one in _columns), sqlite_where=_where, postgresql_where=_where)
 
+#: For each source the last poll that was noted, with Nod's word on it (`adapters.store.proofs`).
+polls = Table(
+    "polls", metadata, Column("source", Words, primary_key=True), Column("number", Integer, nullable=False),
+    Column("began_at", Moment, nullable=False), Column("body", Words, nullable=False),
+    Column("listed", Integer, nullable=False), Column("signature", Words, nullable=False),
+)  # fmt: skip
+
 #: The primary key is the proof that one request never has two decisions.
 decisions = Table(
     "decisions",
@@ -268,26 +275,15 @@ _UNPAID = and_(notices.c.sent_at.is_(None), notices.c.dropped_at.is_(None))
 Index("notices_owed", notices.c.approval_id, sqlite_where=_UNPAID, postgresql_where=_UNPAID)
 Index("notices_due", notices.c.next_try, sqlite_where=_UNPAID, postgresql_where=_UNPAID)
 Index(
-    "notices_outdated",
-    notices.c.surface,
-    notices.c.channel,
-    notices.c.ref,
-    sqlite_where=text("outdated = 1"),
-    postgresql_where=notices.c.outdated,
-)
+    "notices_outdated", notices.c.surface, notices.c.channel, notices.c.ref,
+    sqlite_where=text("outdated = 1"), postgresql_where=notices.c.outdated,
+)  # fmt: skip
 #: What such a message says is no longer true when its request ends.
 IS_PING = notices.c.news.in_((NotificationKind.RUNG, NotificationKind.LAST_CALL))
 #: Pings that still say that a request is pending. Only pings have a `ref`, so the index on it stays small.
 UP = and_(notices.c.ref.is_not(None), notices.c.amended_at.is_(None), IS_PING)
 _UP = text("ref IS NOT NULL AND amended_at IS NULL")
-Index(
-    "notices_up",
-    notices.c.surface,
-    notices.c.channel,
-    notices.c.ref,
-    sqlite_where=_UP,
-    postgresql_where=_UP,
-)
+Index("notices_up", notices.c.surface, notices.c.channel, notices.c.ref, sqlite_where=_UP, postgresql_where=_UP)
 
 #: For each channel the one message about what has no card of its own there.
 digests = Table(

@@ -15,7 +15,7 @@ import structlog
 from bot.alerts import CHANGING, ONLY, TAMPERED, Subject, alert_of
 from bot.approval import Approval, Stage
 from bot.errors import Forbidden, Unavailable
-from bot.flow.polls import Heard, LastList, Polls, Unread, Vanished
+from bot.flow.polls import Heard, LastList, Noted, Polls, Unread, Vanished
 from bot.flow.quorum_check import undecidable
 from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
 from bot.policy import Policy
@@ -91,16 +91,17 @@ class Ingest:
         self._admits_for, self._in_turn = admits_for, in_turn
         self.polls = Polls(store=store, clock=clock, heard=heard, about=about)
         self._unread = Unread(store=store, clock=clock, metrics=metrics, about=about)
-        self._last = LastList()
+        self._last, self._noted = LastList(), Noted(store=store, clock=clock)
         self._default_window: timedelta | None = None
         self._vanished = Vanished(store=store, clock=clock, metrics=metrics)
         self._doubts: set[str] = set()
 
     async def round(self) -> datetime | None:
         self.polls.begins()
+        known = await self._noted.known()
         began = time.monotonic()
         try:
-            listing = await self.source.pending()
+            listing = await self.source.pending(known=known)
         except (Unavailable, Forbidden) as error:
             log.warning("poll_failed", reason=str(error))
             self._metrics.count("poll_failed")
@@ -108,11 +109,17 @@ class Ingest:
             return None
         await self.polls.good(listing)
         await self._unread.report(listing)
+        if listing.is_known:
+            self.polls.taken_in(listing)
+            return None
+        await self._noted.read(listing)
         unmet, missed = await self._compare(listing)
         took = timedelta(seconds=time.monotonic() - began)
         if not await self._ingest(unmet, within=min(max(ADMITS_FOR, took), self._admits_for)):
             return self._clock()
         self.polls.taken_in(listing)
+        if not unmet and not listing.set_aside and self._last.all_agree(self._store.approvals.waiting()):
+            await self._noted.agrees(listing)
         return self._clock() + LOOK_AGAIN if missed else None
 
     async def _compare(self, listing: Listing) -> tuple[list[HITLRequest], bool]:

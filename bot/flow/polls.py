@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Set
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,7 +18,7 @@ from bot.alerts import BLIND, ONE, ONLY, SEVERAL, SKEWED, UNREADABLE, Subject, a
 from bot.errors import Forbidden, Unavailable
 from bot.ports import WORST_SKEW, Clock, Listing, Metrics
 from bot.protocol import HITLRequest
-from bot.records import Alert, Standing
+from bot.records import Alert, Poll, Standing
 from bot.store import Store
 
 #: When polls have failed for this long, operators are alerted.
@@ -111,6 +112,10 @@ class LastList:
             one for one in self.listed if one in unsure and (one in waiting or not self._is_over(one, now=now))
         ]
 
+    def all_agree(self, waiting: Set[str]) -> bool:
+        """Whether list and records say the same; to be asked after `differing`."""
+        return len(self._agreed) == len(self.listed) == len(waiting)
+
     def unlisted(self, waiting: Set[str]) -> Set[str]:
         """Those that wait and are not in the list; to be asked after `differing`."""
         return frozenset() if len(self._agreed) == len(waiting) else waiting - self.listed.keys()
@@ -143,6 +148,49 @@ class LastList:
             self._in_turn = list(self._agreed)
         some, self._in_turn = self._in_turn[-most:], self._in_turn[:-most]
         return [one for one in some if one in self._agreed]
+
+
+#: So long after a start a list that was noted is not read. Then it is, so that records are compared with it in
+#: turn again: rows can be edited by hand.
+UNREAD_FOR = timedelta(minutes=1)
+
+
+class Noted:
+    """The one row about the polls of a source: what the process before had taken in, a start need not read."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._approvals, self._clock = store.approvals, clock
+        self._poll: Poll | None = None
+        self._until: datetime | None = None
+
+    async def known(self) -> str:
+        """The fingerprint of a list that need not be read, since it would change nothing; or empty."""
+        now, approvals = self._clock(), self._approvals
+        if self._until is None:
+            self._poll, self._until = await approvals.last_poll(), now + UNREAD_FOR
+        poll = self._poll
+        if poll is None or now >= self._until or approvals.doubted():
+            return ""
+        same = len(approvals.waiting()) == poll.listed and not await approvals.awaiting_poll(now)
+        return poll.body if same else ""
+
+    async def read(self, listing: Listing) -> None:
+        """A list was read, and nothing is written yet: what is noted of another one is no longer true."""
+        self._until = self._clock()
+        if self._poll and self._poll.body not in ("", listing.fingerprint):
+            await self._note(replace(self._poll, body=""))
+
+    async def agrees(self, listing: Listing) -> None:
+        """All that it lists, and nothing else, is open or decided, and says the same."""
+        number, body = (self._poll.number, self._poll.body) if self._poll else (0, "")
+        if listing.fingerprint not in ("", body):
+            began_at, listed = listing.began_at, len(listing.requests)
+            poll = Poll(number=number + 1, began_at=began_at, body=listing.fingerprint, listed=listed)
+            await self._note(poll)
+
+    async def _note(self, poll: Poll) -> None:
+        await self._approvals.note_poll(poll)
+        self._poll = poll
 
 
 class Unread:

@@ -33,7 +33,7 @@ from bot.matching import Match
 from bot.policy import Policy
 from bot.ports import NO_METRICS
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Counted, NewApproval, Step
+from bot.records import Counted, NewApproval, Poll, Step
 from bot.routing import Route, Rule, Rules
 from bot.surface import ConversationRef, Scope
 from sandbox import platform as sandbox
@@ -311,6 +311,7 @@ async def _lay(site: Site, checkpoint_log: CheckpointLog, key: Path) -> None:
     )
     assert await store.queue_messages.batch([card.card_id for card in await store.placements.of(FRESH)])
     await store.probe.write()
+    await store.approvals.note_poll(Poll(number=1, began_at=now(), body="a fingerprint", listed=9))
     async with open_checkpoint_signer(
         chain=store.journal,
         alerts=store.alerts,

@@ -55,6 +55,7 @@ INERT = {
     "pages": "page",
     "conversations": "address",
     "probes": "filler",
+    "polls": "signed",
     "nod_schema": "version",
 }  # fmt: skip
 

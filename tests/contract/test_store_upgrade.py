@@ -275,7 +275,7 @@ def run(url: str, statement: str) -> None:
         server.execute(statement)
 
 
-#: What migration 0014 does, taken back.
+#: What migrations 0014 and 0016 do, taken back.
 TAKEN_BACK = (
     "DROP INDEX approvals_of_source",
     *(f"DROP INDEX approvals_{name}" for name in ("at_stage", "due", "unlisted", "in_trouble", "missing")),
@@ -286,6 +286,7 @@ TAKEN_BACK = (
     "CREATE INDEX approvals_unlisted ON approvals (next_try) WHERE stage = 'decided' AND due_at IS NULL",
     f"CREATE INDEX approvals_in_trouble ON approvals (deadline) WHERE {tables.IN_TROUBLE}",
     f"CREATE INDEX approvals_missing ON approvals (deadline) WHERE {tables.MISSING}",
+    "DROP TABLE polls",
     "UPDATE nod_schema SET version_num = '0013'",
 )
 

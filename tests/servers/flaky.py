@@ -114,7 +114,7 @@ class FlakyPlatform(FakePlatform):
         self.effects: list[tuple[str, str, HITLResponse]] = []  #: id, digest of the call there, our answer
         self.silent = False  #: its audit does not tell
 
-    async def pending(self) -> Listing:
+    async def pending(self, *, known: str = "") -> Listing:
         self._clock.now += TAKES  # an Approve needs a listing that began later than the click
         self._stop_waiting()
         listing = await self.reads.through(super().pending())
