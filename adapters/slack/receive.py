@@ -51,7 +51,8 @@ async def receive(
         metrics.count("slack_request_not_used")
         return 200, {}, b""
     try:
-        request = AsyncBoltRequest(body=body.decode(), headers=dict(headers))
+        # Bolt takes what was read already only by this name; it was verified, and is not read a second time.
+        request = AsyncBoltRequest(body=dict(verdict.payload), headers=dict(headers), mode="socket_mode")
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         # bolt reads ids out of parts of the body whose types it takes for granted.
         return _refusal(400, "not a payload of Slack's", metrics)

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, quote_plus, urlencode
 
 import pytest
 from hypothesis import given
@@ -54,6 +54,15 @@ def test_slacks_own_request_passes() -> None:
     assert 200 == status({name.upper(): value for name, value in signed(GOOD).items()}, GOOD)
     body = json.dumps({"type": "url_verification", "challenge": "c"}).encode()
     assert 200 == status(signed(body, kind="application/json; charset=utf-8"), body)
+
+
+@given(st.binary(max_size=60).filter(lambda text: not set(text) & {*b'"\\', *range(32)}), st.text(max_size=9))
+def test_bolt_is_given_what_was_checked(text: bytes, safe: str) -> None:
+    """A payload is read as urllib reads the form, whatever is escaped in it, and handed on as it was read."""
+    body = b"payload=" + quote_plus(b'{"type":"block_actions","is":"' + text + b'"}', safe=safe).encode()
+    verdict = verify(signed(body), body, secret=SECRET, now=NOW)
+
+    assert verdict.status == 400 or verdict.payload == json.loads(parse_qs(body.decode())["payload"][0])
 
 
 @pytest.mark.parametrize(("late", "expected"), [(0, 200), (300, 200), (-300, 200), (301, 401), (-301, 401)])
