@@ -44,7 +44,7 @@ CLAIM, NEXT = Button.CLAIM, Button.NEXT
 
 
 def account_of(handle: str, surface: Surface) -> str:
-    return f"U0{handle.upper()}" if surface is SLACK else f"tenant/{handle}"
+    return f"U0{handle.upper()}" if surface == SLACK else f"tenant/{handle}"
 
 
 def person(handle: str, on: frozenset[Surface] = BOTH, **more: object) -> Person:
@@ -129,7 +129,7 @@ class Case:
 
     def comes_to(self, surface: Surface) -> Refusal | Stage:
         """The specified result there."""
-        return self.teams if surface is TEAMS and self.teams is not None else self.then
+        return self.teams if surface == TEAMS and self.teams is not None else self.then
 
 
 def cases() -> list[Case]:

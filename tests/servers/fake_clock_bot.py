@@ -304,7 +304,7 @@ async def open_fake_clock_bot(
         )  # fmt: skip
         ingest = Ingest(source=platform, store=store, policy=lambda: work.policy, clock=clock, metrics=metrics)
         chats = {Surface.SLACK: rig.chat, Surface.TEAMS: rig.teams}
-        chats = {surface: chat for surface, chat in chats.items() if surface is not without}
+        chats = {surface: chat for surface, chat in chats.items() if surface != without}
         runtime = Runtime(
             ingests=(ingest,), store=store, chats=chats, pagers={pager.name: pager},
             callbacks=NoCallbacks(), policy=lambda: work.policy, reach=lambda: work.policy, seal=SEAL,

@@ -27,7 +27,7 @@ BOARDS = (Destination(surface=TEAMS, channel="board"), Destination(surface=SLACK
 
 def _person(handle: str, *surfaces: Surface, outside: bool = False) -> Person:
     return Person(
-        handle=handle, name=handle.title(), accounts={one: f"{one.value}-{handle}" for one in surfaces},
+        handle=handle, name=handle.title(), accounts={one: f"{one}-{handle}" for one in surfaces},
         outside=frozenset(surfaces if outside else ()),
     )  # fmt: skip
 
@@ -100,7 +100,7 @@ class Walk:
 
     def chat(self, surface: Surface) -> FlakyChat:
         """One of the two chats."""
-        return self.outside.chat if surface is SLACK else self.outside.teams
+        return self.outside.chat if surface == SLACK else self.outside.teams
 
     def part(self, name: str) -> Flakiness:
         """One of the four parts that can fail: `slack`, `teams`, `reads` or `answers` of the platform."""
