@@ -24,7 +24,7 @@ from bot.errors import ConfigError, Unavailable
 from bot.policy import Policy
 from bot.ports import Clock, Directory, GroupRef, Metrics
 from bot.protocol import Json
-from bot.retry import LOOKUP, MOST_LOOKUPS
+from bot.retry import LOOKUP
 from bot.store import Journal
 from bot.surface import Surface
 
@@ -189,7 +189,7 @@ class PolicyInForce(Generic[F]):
         tries = 0
         while True:
             begun = self._seconds()
-            soon = self._directory_cache.missed and tries < MOST_LOOKUPS
+            soon = self._directory_cache.missed and tries < LOOKUP.tries
             wait = min(every, LOOKUP.after(tries)) if soon else every
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,26 +26,28 @@ MOST_DOUBLED = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """Seconds between tries: `first`, doubled for each failed try before this one, and `last` at most."""
+    """Seconds between tries: `first`, times `factor` for each failed try before this one, at most `last`."""
 
     first: float
     last: float
+    factor: float = 2.0
+    tries: float = math.inf  #: so many at most
 
     def after(self, tries: int, error: Exception | None = None) -> float:
         """Seconds to wait after this error, with `tries` failed tries before it.
 
         As long as the other side asked for, if that is longer.
         """
-        wait = min(self.first * 2.0 ** min(tries, MOST_DOUBLED), self.last)
+        wait = min(self.first * self.factor ** min(tries, MOST_DOUBLED), self.last)
         return max(wait, error.retry_after or 0.0) if isinstance(error, Unavailable) else wait
 
 
 PAGE = Backoff(first=2.0, last=60.0)
 TOO_FAST = Backoff(first=1.0, last=60.0)
 IN_CHAT = Backoff(first=1.0, last=30.0)
-CARD_REFUSED, NOTIFICATION_REFUSED = Backoff(first=15.0, last=15.0), Backoff(first=15.0, last=300.0)
+CARD_REFUSED, NOTIFICATION_REFUSED = Backoff(first=15.0, last=15.0, factor=1.0), Backoff(first=15.0, last=300.0)
 #: A person who could not be looked up is looked up again this soon, and this often; then with everyone else.
-LOOKUP, MOST_LOOKUPS = Backoff(first=1.0, last=4.0), 3
+LOOKUP = Backoff(first=1.0, last=4.0, tries=3)
 #: Nod searches for a post without an answer after this many seconds, when a chat's history has caught up.
 LOOK_AFTER = 2.0
 

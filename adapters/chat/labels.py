@@ -41,6 +41,8 @@ ASKS: Mapping[Button, tuple[str, str]] = {
 CUT_HERE = 'Part of the call is hidden: it is too long for one message. Open "View all".'
 PICK, REQUIRED, WRITE_ONE = "Pick a reason", "Required", "Write a reason."
 ONE_NEEDED = "Required: pick a reason or write one."
+#: What to do about a card that a chat cannot show.
+A_BUG = "Report this card as a bug"
 OPEN_THE_CARD, WHAT_IT_MEANS = "Open card", "What this means"
 FULL_REQUEST = "{tool}: full request"
 PAGE_BEFORE, PREVIOUS_PAGE = "Back", "Previous page"  #: in a modal, and on a card in Teams

@@ -15,6 +15,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from adapters.chat.errors import AppRefused, Throttled, TooLarge
+from adapters.chat.labels import A_BUG
 from adapters.http import place_of, proxy_for, reason, refused
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 
@@ -73,12 +74,12 @@ REMEDIES: Mapping[str, str] = {
     "channel_not_found": "Correct the channel's id, or invite the bot if the channel is private",
     "expired_trigger_id": "The person presses the button again",
     "invalid_auth": "Set SLACK_BOT_TOKEN to the token of the installed app",
-    "invalid_blocks": "Report this card as a bug",
+    "invalid_blocks": A_BUG,
     "is_archived": "Unarchive the channel or choose another one",
     "messages_tab_disabled": "Turn the Messages tab on under App Home, or use Nod's manifest",
     "missing_scope": "Add the scope that is named and reinstall the app",
-    "msg_blocks_too_long": "Report this card as a bug",
-    "msg_too_long": "Report this card as a bug",
+    "msg_blocks_too_long": A_BUG,
+    "msg_too_long": A_BUG,
     "not_allowed_token_type": "Set SLACK_BOT_TOKEN to a token that begins with xoxb-",
     "not_authed": "Set SLACK_BOT_TOKEN",
     "not_in_channel": "Invite the bot to the channel",

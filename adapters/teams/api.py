@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from adapters.chat.errors import AppRefused, Throttled, TooLarge
+from adapters.chat.labels import A_BUG
 from adapters.chat.pacing import Cooldown, RateLimiter, Windows
 from adapters.teams.conversations import threaded
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
@@ -32,11 +33,11 @@ JITTER = 0.25
 
 #: What an operator does about a refusal that waiting does not fix.
 REMEDIES: Mapping[int, str] = {
-    400: "Report this card as a bug",
+    400: A_BUG,
     401: "Set MicrosoftAppId and MicrosoftAppPassword to those of the bot's registration",
     403: "Add the app to the conversation, or ask the person to unblock it",
     404: "Name a conversation in which the app is installed",
-    413: "Report this card as a bug",
+    413: A_BUG,
 }
 
 
