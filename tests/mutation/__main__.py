@@ -91,7 +91,8 @@ class Results:
 
     def _count(self, row: dict[str, str]) -> None:
         if row["test"]:
-            self.killers[row["name"].partition(": ")[0]][row["test"]] += 1
+            for of in (row["name"].partition(": ")[0], row["name"].partition("::")[0]):
+                self.killers[of][row["test"]] += 1
 
 
 def main(wanted: list[str]) -> int:
@@ -115,10 +116,12 @@ def _try(trials: Trials, mutants: list[Mutant], results: Results) -> None:
         for mutant in mutants:
             if not results.outcome(mutant) and mutant.name not in argued:
                 tests = [test for test in reach.tests_of(mutant) if test in trials.items]
-                # What noticed other faults of this function comes first.
+                # What noticed other faults of this function comes first, then its like of this file.
                 killers = results.killers[mutant.function]
                 before = sorted((test for test in tests if killers[test]), key=lambda test: -killers[test])[:5]
-                yield mutant, [*before, *(test for test in tests if test not in before)]
+                like = {test.partition("[")[0] for test in results.killers[mutant.file]}
+                others = sorted(tests, key=lambda test: test.partition("[")[0] not in like)
+                yield mutant, list(dict.fromkeys((*before, *others)))
 
     for number, (mutant, outcome, test) in enumerate(run(trials, left(), reach, children=CHILDREN), start=1):
         results.add(mutant, outcome, test)

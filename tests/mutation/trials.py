@@ -32,7 +32,7 @@ from tests.servers.sqlite_template import empty_database
 LONGEST_TEST = 6.0
 AT_ONCE = 0.05
 #: What a mutant may cost that no test notices.
-LONGEST_TRIAL = 10.0
+LONGEST_TRIAL = 15.0
 MOST_TESTS = 300
 #: So many tests are measured before what is known is kept.
 PORTION = 500
