@@ -110,7 +110,7 @@ async def ask_bot(
     finally:
         stopping.cancel()
         writer.close()
-    raise ConfigError(str(path), "the bot's answer broke off", "See its log, then try again.")
+    raise ConfigError(str(path), "the bot's answer ended early", "See its log, then try again.")
 
 
 async def _withdraw(stop: asyncio.Event, writer: asyncio.StreamWriter) -> None:
@@ -145,7 +145,7 @@ async def _served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, an
     except Exception as error:
         log.exception("control_failed", error=type(error).__name__)
         code = 1
-        await tell("nod: it failed; the bot's log says why")
+        await tell("nod: the command failed; the bot's log says why")
     finally:
         watching.cancel()
     writer.write(_line({"code": code}))

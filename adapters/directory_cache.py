@@ -174,7 +174,7 @@ class DirectoryCache:
     async def _read_group(self, ref: GroupRef, keeper: GroupKeeper | None) -> None:
         at = self._seconds()
         if keeper is None:
-            self._failed(str(ref), Unavailable("the connection to its directory is not set up"))
+            self._failed(str(ref), Unavailable("its directory is not set up in Nod"))
             return
         try:
             async with asyncio.timeout(LIMIT):

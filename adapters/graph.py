@@ -27,14 +27,14 @@ from bot.ports import GroupRef
 
 _MEANINGS: Mapping[int, str] = {
     7000215: "MicrosoftAppPassword is not the value of a client secret. Copy the secret's value, not its id",
-    7000222: "the client secret in MicrosoftAppPassword has expired. Make a new one and set its value",
-    700016: "the tenant has no app MicrosoftAppId. Copy both ids from one registration",
-    90002: "there is no tenant MicrosoftAppTenantId. Copy the Directory (tenant) ID",
+    7000222: "the client secret in MicrosoftAppPassword has expired. Create a new secret and set its value",
+    700016: "the tenant has no app with the id in MicrosoftAppId. Copy both ids from one app registration",
+    90002: "there is no tenant with the id in MicrosoftAppTenantId. Copy the Directory (tenant) ID",
     900023: "MicrosoftAppTenantId is not a tenant id. Copy the Directory (tenant) ID",
-    7000112: "the app MicrosoftAppId is disabled in the tenant. Enable it",
-    7000229: "the app MicrosoftAppId has no service principal in the tenant. Register it there",
+    7000112: "the app in MicrosoftAppId is disabled in the tenant. Enable it",
+    7000229: "the app in MicrosoftAppId has no service principal in the tenant. Register the app there",
 }
-OTHER = "Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId to those of the app registration"
+OTHER = "Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId as the bot's app registration says"
 
 
 def refusal_of(status: int, said: object) -> str:
@@ -112,7 +112,7 @@ class Graph:
             if url is None:
                 return tuple(found.values())
             if not isinstance(url, str) or _origin(url) != _origin(self._graph_url):
-                raise Forbidden("Microsoft Graph named a next page on another host")
+                raise Forbidden("Microsoft Graph's next page is on another host")
         raise Forbidden(f"{group} has more than {MOST_PAGES} pages of members")
 
     async def _page(self, url: str | None) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class Graph:
         body = _body(answer, LOGIN)
         token, lasts = body.get("access_token"), body.get("expires_in")
         if not isinstance(token, str) or not token or isinstance(lasts, bool) or not isinstance(lasts, int):
-            raise Unavailable("Microsoft's login answered without a token")
+            raise Unavailable("Microsoft's login sent an answer without a token")
         self._token = (token, now + max(0.0, lasts - EARLY))
         return token
 

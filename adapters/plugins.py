@@ -89,7 +89,7 @@ def check_places(file: PolicyFile, chats: Chats) -> None:
     for place, where in file.places.items():
         if is_workflow(place, file.workflows):
             if place.channel not in workflows_of(chats):
-                what = f"{place} is a new workflow, and workflows are read at start-up"
+                what = f"{place} is a new workflow, which Nod reads only at start-up"
                 raise ConfigError(where, what, "Restart Nod, or remove this entry.")
         elif place.surface not in chats:
             raise not_set_up(place, where)

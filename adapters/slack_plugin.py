@@ -28,7 +28,7 @@ from bot.surface import Destination
 SOCKETS = "sockets_counted"
 #: What the alert is about, and its cause.
 ABOUT = "socket:slack"
-ALONE = "Stop the other process, or give it its own Slack app: each takes some of the other's clicks."
+ALONE = "Stop the other process, or give it its own Slack app. Until then, each loses clicks to the other."
 
 log = structlog.get_logger()
 
@@ -147,8 +147,12 @@ async def _socket_finding(slack: Slack, app_token: str, *, database_url: str, ru
     except (Unavailable, Forbidden) as error:
         return Finding(what=f"Slack: {error}", fix="Check SLACK_APP_TOKEN.")
     if others:
-        what = "another process has a socket" if others == 1 else f"other processes have {others} sockets"
-        return Finding(what=f"Slack: {what} of SLACK_APP_TOKEN", fix=ALONE)
+        what = (
+            "another process has a socket open"
+            if others == 1
+            else f"other processes have {others} sockets open"
+        )
+        return Finding(what=f"Slack: {what} with SLACK_APP_TOKEN", fix=ALONE)
     return Finding(what="Slack: SLACK_APP_TOKEN opens a socket")
 
 

@@ -86,7 +86,7 @@ class TeamsSetUp:
     async def _workflows(self) -> AsyncIterator[Finding]:
         if self.workflows:
             told = ", ".join(f"teams:{name}" for name in self.workflows)
-            yield Finding(what=f"Workflows: {told} (not tested: no message is sent)")
+            yield Finding(what=f"Workflows: {told} (not tested: a test would post a message)")
 
     def trouble(self, error: Exception) -> Finding:
         fix = "Check NOD_LOGIN_URL, NOD_TEAMS_TOKEN_URL and the network, and that Teams is up."
@@ -211,7 +211,9 @@ class _Announced:
         return await self._kept.all()
 
 
-REGISTRATION = "Copy MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId from the registration."
+REGISTRATION = (
+    "Copy MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId from the bot's app registration."
+)
 
 
 async def _findings(
@@ -226,7 +228,7 @@ async def _findings(
     people cannot be looked up, and their e-mail addresses are not the reason.
     """
     if settings.dangerously_allow_unauthenticated:
-        what = "Teams: no authentication; everyone who reaches this machine's port can approve anything"
+        what = "Teams: no authentication; anyone who can reach this machine's port can approve anything"
         yield Finding(what=what, fix="Unset DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS.", advice=True)
     else:
         async with open_client(timeout=REACHED) as client:
@@ -236,7 +238,7 @@ async def _findings(
         if not is_service(ref.service_url, settings.cloud.service_hosts):
             host = urlsplit(ref.service_url).hostname
             what = f"Teams: {ref.name or ref.id} is at {host}, which is not in NOD_TEAMS_SERVICE_HOSTS"
-            yield Finding(what=what, fix="Add it if it belongs to your cloud.")
+            yield Finding(what=what, fix="Add the host if it belongs to your cloud.")
     problems = await teams.problems(places)
     for problem in problems:
         yield Finding(what=f"Teams: {problem.where} {problem.what}", fix=f"{problem.fix}.")
@@ -270,10 +272,10 @@ async def keys_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> Fi
     try:
         answer = await exchange(client, "GET", settings.cloud.openid_url)
     except Unavailable as error:
-        what = f"Teams: the keys at {host}: {error}"
+        what = f"Teams: cannot read the signing keys at {host}: {error}"
         return Finding(what=what, fix="Check NOD_TEAMS_OPENID_URL and the network.")
     document = answer.json()
     if answer.status != 200 or not isinstance(document, dict) or "jwks_uri" not in document:
-        what = f"Teams: {host} has no OpenID document there (HTTP {answer.status})"
+        what = f"Teams: no OpenID document at {host} (HTTP {answer.status})"
         return Finding(what=what, fix="Check NOD_TEAMS_OPENID_URL.")
     return Finding(what=f"Teams: signing keys read from {host}")

@@ -157,7 +157,7 @@ class TellingDesk:
             case ReasonForm(problem=None):
                 await self.tell(f"{who} pressed {pressed} and is asked for a reason.")
             case NotCounted(text=text) | ReasonForm(problem=NotCounted(text=text)):
-                await self.tell(f"{who} pressed {pressed} and was told: {text}")
+                await self.tell(f"{who} pressed {pressed} and got the reply: {text}")
             case _:
                 await self.tell(f"{who} pressed {pressed}.")
         return reply
@@ -201,7 +201,7 @@ class CardTester:
         if not SHORTEST <= window <= LONGEST:
             raise ConfigError("--within", "is out of range", "Choose from 10s to 1h.")
         if self.turn.locked():
-            raise ConfigError("nod test-card", "another test card is up", "Wait for it to end.")
+            raise ConfigError("nod test-card", "another test card is up", "Wait until it ends.")
         async with self.turn:
             with structlog.contextvars.bound_contextvars(test_card=True):
                 route, place = await self._place(channel)
@@ -243,7 +243,7 @@ class CardTester:
         """Raises ConfigError where nobody could press, or the card could not be posted. Raises Unavailable."""
         if not self._approvers(route, place):
             what = f"route {route.name} has no approver with an account in {place.surface.title()}"
-            raise ConfigError(str(place), what, "Run nod check, which names who was not found.")
+            raise ConfigError(str(place), what, "Run nod check: it names the people who were not found.")
         problems = await self.chats[place.surface].problems([place.channel])
         for problem in problems.values():
             raise ConfigError(await self.name_of(place), f"cannot take a card: {problem}", "Then try again.")
@@ -278,7 +278,7 @@ class CardTester:
         people = listed(called(self.policy(), route.approvers, approval), "or")
         who = f"{route.quorum} of {people} must" if route.quorum > 1 else f"{people} can"
         seconds = round((approval.deadline.at - self.clock()).total_seconds())
-        await tell(f"The test card is up in {await self.name_of(place)}{f': {link}' if link else '.'}")
+        await tell(f"The test card is posted in {await self.name_of(place)}{f': {link}' if link else '.'}")
         await tell(f"{who} decide within {seconds} s. {WHY}")
         return True
 
@@ -299,7 +299,7 @@ def _platform(clock: Clock, window: timedelta) -> OneRequest:
 
 
 def _ended(approval: Approval, *, shown: bool) -> str:
-    card = "The final card is up." if shown else "The final card could not be shown."
+    card = "The final card is posted." if shown else "The final card could not be shown."
     decision = approval.decision
     if decision is None:
         return f"Nobody decided in time. {card}"

@@ -33,19 +33,19 @@ def document(receivers: Mapping[str, Receiver]) -> Schema:
     paths: Schema = {
         "/healthz": {
             "get": _get(
-                "Whether Nod can tell people by itself",
-                _json("It can", {"status": {"const": "alive"}}),
-                _json("It cannot, and why", {"status": {"const": "in trouble"}, "troubles": _SOME}),
+                "Whether Nod can alert people by itself",
+                _json("Nod can", {"status": {"const": "alive"}}),
+                _json("Nod cannot; the body says why", {"status": {"const": "in trouble"}, "troubles": _SOME}),
             )
         },
         "/readyz": {
             "get": _get(
                 "Whether Nod can do its work",
-                _json("It can", {"status": {"const": "ready"}, "troubles": _NONE}),
-                _json("It cannot, and why", {"status": {"const": "not ready"}, "troubles": _SOME}),
+                _json("Nod can", {"status": {"const": "ready"}, "troubles": _NONE}),
+                _json("Nod cannot; the body says why", {"status": {"const": "not ready"}, "troubles": _SOME}),
             )
         },
-        "/metrics": {"get": _get("What happened, for Prometheus", _plain("Counters by event"))},
+        "/metrics": {"get": _get("Metrics for Prometheus", _plain("The metrics"))},
         "/openapi.json": {"get": _get("This document", _json("OpenAPI 3.1", {"openapi": _TEXT}))},
     }
     for path, receiver in receivers.items():

@@ -92,7 +92,9 @@ class ShutOut(Forbidden):
 
 
 #: How the text about a setting begins if it continues the setting's name: "NOD_SECRET is not set".
-_VERBS = frozenset(("is", "must", "has", "holds", "needs", "cannot", "could", "names", "does"))
+_VERBS = frozenset(("is", "must", "has", "holds", "needs", "cannot", "could", "names", "does")) | frozenset(
+    ("contains", "belongs", "already", "repeats", "takes", "matches")
+)
 
 
 class ConfigError(NodError):

@@ -47,10 +47,7 @@ USUAL_WINDOW = timedelta(seconds=180)
 MOST_THREADS = 32
 
 UNHANDLED = "No approval handler configured"
-NO_PROMPT = (
-    "interactive takes something that asks, not {given!r}: give adapters.terminal.TerminalPrompt(), "
-    "which bot/ cannot make itself, or None"
-)
+NO_PROMPT = "interactive must be a prompt such as adapters.terminal.TerminalPrompt(), or None, not {given!r}"
 
 log = structlog.get_logger()
 

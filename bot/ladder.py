@@ -92,7 +92,7 @@ class Action(StrEnum):
     WIDEN = (
         "widen",
         StepKind(
-            does="lets {who} decide too", says="{who} can also decide from ",
+            does="lets {who} decide as well", says="{who} can also decide from ",
             who=Takes.NEEDS, cards=Takes.MAYBE, calls="widens to", adds_approvers=True,
         ),
     )  # fmt: skip
@@ -100,7 +100,7 @@ class Action(StrEnum):
     PAGE = (
         "page",
         StepKind(
-            does="pages the alerts", says="Escalates to the alert channels at ",
+            does="pages the alert channels", says="Escalates to the alert channels at ",
             who=Takes.MAYBE, calls="pages", pages="rung",
         ),
     )  # fmt: skip
@@ -135,7 +135,7 @@ class Rung:
     def __post_init__(self) -> None:
         """Raises ValueError unless exactly one of `share` and `before` is given."""
         if (self.share is None) == (self.before is None):
-            raise ValueError("a rung is due at a share of the window or at a length before the deadline")
+            raise ValueError("a rung needs either a share of the window or a time before the deadline")
 
     def due(self, *, first_seen: datetime, deadline: datetime, began: datetime | None = None) -> datetime:
         """When it is due; a time before the request was first seen means at once.

@@ -344,7 +344,7 @@ class Triggered:
 
     def __post_init__(self) -> None:
         if len({rung.approval_id for rung in self.rungs}) != 1:
-            raise ValueError("a firing is of the rungs of one approval")
+            raise ValueError("all rungs of a firing must belong to one approval")
 
     @property
     def approval_id(self) -> str:

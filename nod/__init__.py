@@ -18,8 +18,8 @@ def _check_own_packages() -> None:
         if home / name not in places[:1]:
             found = places[0] if places else "nowhere"
             raise ImportError(
-                f"nod needs its own package `{name}`, and Python finds {found}. "
-                "Install Nod in an environment of its own."
+                f"nod needs its own package `{name}`, but Python finds {found}. "
+                "Install Nod in its own environment."
             )
 
 

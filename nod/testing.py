@@ -61,7 +61,7 @@ def nod_bot(
     def run(policy: str) -> Nod:
         if running:
             pytest.fail(
-                "nod_bot runs already: one bot serves one platform. To change its policy, overwrite "
+                "nod_bot is already running: one bot serves one platform. To change its policy, overwrite "
                 "nod.yaml in tmp_path.",
                 pytrace=False,
             )

@@ -77,7 +77,7 @@ CHATS: Mapping[Surface, ChatWords] = {
         account=GUID.pattern,
         account_is="an Entra object id, such as 6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e",
         set_up="Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId (docs/teams.md), or name the"
-        " address of a webhook under workflows,",
+        " variable of a webhook under workflows,",
         folded=True,
         # learn.microsoft.com/graph/api/resources/group: id is a GUID
         groups={"entra-group": GUID},

@@ -192,7 +192,7 @@ def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
     retired = {(one.number, one.hash) for one in lines if one.what is What.RETIREMENT}
     if not lines or (before.number, before.hash) in retired:
         return None
-    gone = f"it is missing, like the rows up to {before.number}"
+    gone = f"it is missing, as are the rows up to {before.number}"
     if all(one.what is What.CHECKPOINT for one in lines):
         why = f"{gone}. Earlier releases did not sign what retention removed: start this one once to sign it"
         return Break(number=1, why=why)

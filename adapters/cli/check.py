@@ -35,9 +35,9 @@ async def check(*, strict: bool = False, env_file: EnvFile | None = None) -> int
     findings += [Finding(what=f"{environment.config}: {count} route{'' if count == 1 else 's'}")]
     findings += [
         Finding(
-            what=f"{name} is http:// to another machine, which NOD_ALLOW_PLAIN_HTTP allows",
+            what=f"{name} uses http:// to another machine (NOD_ALLOW_PLAIN_HTTP allows it)",
             advice=True,
-            fix="Use https:// where you can: keys and answers can be read and changed on the way.",
+            fix="Use https:// where you can: over http://, others can read and change keys and decisions.",
         )
         for name in environment.in_the_clear()
     ]
@@ -50,7 +50,7 @@ async def check(*, strict: bool = False, env_file: EnvFile | None = None) -> int
 def _settings(found: EnvFile) -> Finding:
     """Which file was read, and what in it has no effect."""
     what = f"{found.path}: {len(found.taken)} settings"
-    unused = f"; set in the environment, which wins: {', '.join(found.overridden)}" if found.overridden else ""
+    unused = f"; the environment overrides {', '.join(found.overridden)}" if found.overridden else ""
     return Finding(what=f"{what}{unused}")
 
 
@@ -100,7 +100,7 @@ async def _database(environment: Environment) -> tuple[Finding, bool]:
         checkpoint_log = await read_checkpoint_log(checkpoints_of(environment))
         fit = partial(check_rollback, checkpoint_log=checkpoint_log, accept=False, clock=utc_now)
         async with open_store(environment.database_url, ring=lambda _: None, pagers=(), fit=fit):
-            return Finding(what="Database: opens, durable, schema up to date"), False
+            return Finding(what="Database: it opens, is durable, and its schema is up to date"), False
     except InUse as error:
         return Finding(what=f"Database: {error.what} (fine if that is the bot)"), True
     except ConfigError as error:

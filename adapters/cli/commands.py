@@ -102,7 +102,9 @@ def _init(
     ] = None,
     http: Annotated[
         bool,
-        typer.Option("--http", help="Slack: clicks over HTTP, with SLACK_SIGNING_SECRET, not Socket Mode."),
+        typer.Option(
+            "--http", help="Slack: receive clicks over HTTP (needs SLACK_SIGNING_SECRET), not over Socket Mode."
+        ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace nod.yaml and nod.env.")] = False,
 ) -> None:
@@ -164,7 +166,11 @@ def _demo(
     ] = False,
     port: Annotated[
         int,
-        typer.Option(help="Port of the page, or the next free one; 0 picks any free one.", min=0, max=65535),
+        typer.Option(
+            help="Port of the page; if it is in use, the next free one. 0 picks any free port.",
+            min=0,
+            max=65535,
+        ),
     ] = DEMO_PORT,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the bot's logs.")] = False,
 ) -> None:
@@ -277,13 +283,13 @@ def _manifest(
     ] = False,
     request_url: Annotated[
         str | None,
-        typer.Option(help="Slack: clicks over HTTP, to this address of `nod run` ending in /slack/events."),
+        typer.Option(help="Slack: receive clicks over HTTP at this URL of `nod run`, ending in /slack/events."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write to this file; for Teams the app package to upload.")
+        Path | None, typer.Option(help="File to write: the Slack manifest, or the Teams app package to upload.")
     ] = None,
     website: Annotated[
-        str | None, typer.Option(metavar="URL", help="Teams: a page about Nod at your company.")
+        str | None, typer.Option(metavar="URL", help="Teams: URL of a page about Nod at your company.")
     ] = None,
 ) -> None:
     """Print the Slack manifest or Teams app package. Slack's comes with a link that creates the app."""
@@ -297,7 +303,9 @@ def _manifest(
         return
     if socket_mode or request_url is not None:
         option = "--socket-mode" if socket_mode else "--request-url"
-        raise ConfigError(option, "is for Slack only", "Leave it out: the bot's registration has the address.")
+        raise ConfigError(
+            option, "is for Slack only", "Leave it out: in Teams, the bot's app registration has the address."
+        )
     app_id = read_local_environment().microsoft_app_id
     print_teams_manifest(app_id=app_id, website=website or WEBSITE, out=out)
 
@@ -314,7 +322,9 @@ def _teams() -> None:
 @command("relay")
 def _relay(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)] = 3001,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 picks any free port.", min=0, max=65535)
+    ] = 3001,
     bot_url: Annotated[
         str, typer.Option("--bot", metavar="URL", help="URL of `nod run`, notified when a request appears.")
     ] = "http://127.0.0.1:3000",
@@ -330,7 +340,7 @@ def _sandbox(
     port: Annotated[
         int,
         typer.Option(
-            help="Port of the platform, the chats and the page; 0 picks a free one.", min=0, max=65535
+            help="Port of the platform, the chats and the page; 0 picks any free port.", min=0, max=65535
         ),
     ] = DEMO_PORT,
     request_url: Annotated[

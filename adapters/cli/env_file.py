@@ -56,7 +56,7 @@ def load(given: Path | None, variables: MutableMapping[str, str]) -> EnvFile | N
     except OSError as error:
         if given is not None or not isinstance(error, PermissionError):
             raise _unreadable(path, error) from None
-        print(f"nod: {path} is not readable for this user, so it is not used", file=sys.stderr)
+        print(f"nod: this user cannot read {path}, so it is ignored", file=sys.stderr)
         return None
     taken = tuple(name for name in found if not variables.get(name))
     variables.update({name: found[name] for name in taken})
@@ -85,17 +85,19 @@ def parsed(text: str, *, path: Path) -> dict[str, str]:
             continue
         parts = _LINE.fullmatch(line)
         if parts is None:
-            raise ConfigError(f"{path}, line {number}", "is not NAME=value", "Correct it, or begin it with #.")
+            raise ConfigError(
+                f"{path}, line {number}", "is not NAME=value", "Correct the line, or begin it with #."
+            )
         found[parts[1]] = _unquoted(parts[2].strip())
     return {name: value for name, value in found.items() if value}
 
 
 def _check(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise ConfigError(str(path), "is not a file", "Name the file that `nod init` wrote.")
+        raise ConfigError(str(path), "is not a file", "Give the path of the file that `nod init` wrote.")
     mode = stat.S_IMODE(status.st_mode)
     if status.st_uid not in (0, os.geteuid()):
-        raise ConfigError(str(path), "belongs to another user", "Copy it, so that you own it.")
+        raise ConfigError(str(path), "belongs to another user", "Make a copy that you own.")
     if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
         do = "read" if mode & stat.S_IROTH else "changed"
         what = f"contains secrets and can be {do} by other users (mode {mode:04o})"

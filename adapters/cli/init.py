@@ -37,15 +37,18 @@ PLATFORM = (
     Value(name="AIP_API_URL", what="the platform's address", secret=False),
     Value(name="AIP_API_KEY", what="the platform's API key"),
 )
-BOT_TOKEN = Value(name="SLACK_BOT_TOKEN", what="the Bot User OAuth Token (xoxb-…), on OAuth & Permissions")
-APP_TOKEN = Value(
-    name="SLACK_APP_TOKEN", what="an app-level token with connections:write (xapp-…), on Basic Information"
+BOT_TOKEN = Value(
+    name="SLACK_BOT_TOKEN", what="the Bot User OAuth Token (xoxb-…) from the OAuth & Permissions page"
 )
-SIGNING_SECRET = Value(name="SLACK_SIGNING_SECRET", what="the Signing Secret, on Basic Information")
+APP_TOKEN = Value(
+    name="SLACK_APP_TOKEN",
+    what="an app-level token with connections:write (xapp-…) from the Basic Information page",
+)
+SIGNING_SECRET = Value(name="SLACK_SIGNING_SECRET", what="the Signing Secret from the Basic Information page")
 TEAMS = (
     Value(name="MicrosoftAppId", also="CLIENT_ID", what="the bot's Application (client) ID", secret=False),
-    Value(name="MicrosoftAppPassword", also="CLIENT_SECRET", what="its client secret"),
-    Value(name="MicrosoftAppTenantId", also="TENANT_ID", what="its Directory (tenant) ID", secret=False),
+    Value(name="MicrosoftAppPassword", also="CLIENT_SECRET", what="the bot's client secret"),
+    Value(name="MicrosoftAppTenantId", also="TENANT_ID", what="the bot's Directory (tenant) ID", secret=False),
 )
 #: Written too if they are set: the values would not work without them.
 ALONG = (
@@ -120,7 +123,7 @@ def _collected(
         _check_given(missing, wanted)
     elif missing and chat == Surface.SLACK:
         link = "nod manifest slack --request-url URL" if http else create_link(slack_manifest())
-        print(f"Create the Slack app with this, install it, and copy its tokens:\n\n{link}\n")
+        print(f"Create the Slack app as shown below, install it, and copy its tokens:\n\n{link}\n")
     for one in missing if terminal else ():
         found[one.name] = terminal.ask(f"{one.name}, {one.what}", one.secret).strip() if terminal else ""
     found |= {name: variables.get(name, "") for name in ALONG}
@@ -137,9 +140,11 @@ def _check_given(missing: Sequence[Value], wanted: Wanted) -> None:
         for one in missing
     ]
     if not wanted.channel:
-        lacking.append(ConfigError("--channel", "is missing", "Say where cards go, such as #approvals."))
+        lacking.append(
+            ConfigError("--channel", "is missing", "Name the channel for cards, such as #approvals.")
+        )
     if not wanted.approvers:
-        fix = "Say who can approve, by e-mail or name; once for each person."
+        fix = "Give it once for each approver: their e-mail address or name."
         lacking.append(ConfigError("--approver", "is missing", fix))
     if lacking:
         first, *others = lacking
@@ -169,8 +174,8 @@ def _next(chat: Surface, chosen: Chosen) -> str:
         "  nod run\n"
         "Then, in another terminal:\n"
         "  nod manifest teams --out nod-teams.zip\n"
-        f"In Teams, upload nod-teams.zip and add the app to a team with the channel {name}. Nod says there\n"
-        "what nod.yaml calls the place. Then:\n"
+        f"In Teams, upload nod-teams.zip and add the app to a team with the channel {name}. Nod posts\n"
+        "there how to name the place in nod.yaml. Then:\n"
         "  nod check && nod test-card"
     )
 

@@ -104,7 +104,9 @@ def _channel(channels: Sequence[Channel], text: str | None, slack: Slack, *, opt
                 return one
         if ask is None:
             what = f"{slack.identity.team or 'Slack'} has no channel {text!r} that Nod can see"
-            raise ConfigError(option, what, f"Create it, invite Nod if it is private, or choose one: {listed}.")
+            raise ConfigError(
+                option, what, f"Create it, invite Nod if it is private, or choose another: {listed}."
+            )
         text = ask(f"There is no channel {text!r}. Channel for the cards ({listed})")
 
 
@@ -126,7 +128,7 @@ def _people(members: Sequence[Member], texts: Sequence[str], slack: Slack, *, as
     inside = [one for one in members if not one.outside]
     listed = ", ".join(one.name for one in inside[:MOST_SHOWN])
     if not texts and ask is not None:
-        texts = ask(f"Approvers, with commas between them ({listed})").split(",")
+        texts = ask(f"Approvers, separated by commas ({listed})").split(",")
     while True:
         try:
             return tuple(dict.fromkeys(_person(members, text, slack, listed) for text in texts))
@@ -141,7 +143,7 @@ def _person(members: Sequence[Member], text: str, slack: Slack, listed: str) -> 
     if len(found) > 1:
         ids = ", ".join(f"{one.name} ({one.id})" for one in found)
         raise ConfigError(
-            "--approver", f"{len(found)} people are called {text.strip()!r}", f"Give an id: {ids}."
+            "--approver", f"{len(found)} people are called {text.strip()!r}", f"Give the id of one: {ids}."
         )
     if not found:
         team = slack.identity.team or "Slack"
@@ -161,7 +163,7 @@ def choose_in_teams(wanted: Wanted, *, ask: Ask) -> Chosen:
     """
     channel = wanted.channel or (ask("Name of the Teams channel for the cards") if ask else "")
     texts = wanted.approvers or tuple(
-        (ask("Approvers' e-mail addresses, with commas") if ask else "").split(",")
+        (ask("Approvers' e-mail addresses, separated by commas") if ask else "").split(",")
     )
     people = [text.strip() for text in texts]
     for text in people:
@@ -194,9 +196,7 @@ async def check_teams(settings: TeamsSettings, *, say: Say) -> bool:
         try:
             say(await token_finding(client, settings))
         except (Unavailable, Forbidden) as error:
-            fix = (
-                "Copy CLIENT_ID, CLIENT_SECRET and TENANT_ID from `teams app create`, or from the registration."
-            )
+            fix = "Copy CLIENT_ID, CLIENT_SECRET and TENANT_ID from `teams app create` or the app registration."
             say(Finding(what=f"Teams: {error}", fix=fix))
             return False
     return True

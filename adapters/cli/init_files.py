@@ -73,7 +73,7 @@ def env_text(values: Mapping[str, str]) -> str:
     head = "# Written by nod init. It contains secrets: do not commit it. Every nod command reads it.\n"
     for name, value in values.items():
         if not value.isprintable() or parsed(f"{name}={_assigned(value)}", path=Path(NAME)) != {name: value}:
-            what = f"has a character that {NAME} cannot hold"
+            what = f"contains a character that {NAME} cannot hold"
             raise ConfigError(name, what, "Copy it again, on one line and without quotes.")
     return head + "".join(f"{name}={_assigned(value)}\n" for name, value in values.items())
 
@@ -107,7 +107,7 @@ def check_absent(files: Iterable[Path], *, force: bool) -> None:
     """Raises ConfigError for the first existing file that must not be replaced."""
     for path in files:
         if not force and os.path.lexists(path):
-            raise ConfigError(str(path), "exists already", "Keep it, or replace both files with --force.")
+            raise ConfigError(str(path), "already exists", "Keep it, or replace both files with --force.")
 
 
 def _beside(path: Path, text: str, mode: int) -> Path:

@@ -114,7 +114,11 @@ def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
     Raises ConfigError for an invalid id or address.
     """
     if not GUID.fullmatch(app_id):
-        what = "is not an id of 32 hex digits with hyphens" if app_id else "is not set, and the app is that bot"
+        what = (
+            "is not an id of 32 hex digits with hyphens"
+            if app_id
+            else "is not set, but the app package needs it"
+        )
         fix = "Copy the Application (client) ID of the bot's registration."
         raise ConfigError("MicrosoftAppId", what, fix)
     try:
@@ -134,7 +138,7 @@ def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
             "privacyUrl": website,
             "termsOfUseUrl": website,
         },
-        "name": {"short": "Nod", "full": "Nod: approval requests of AI agents"},
+        "name": {"short": "Nod", "full": "Nod: approval requests from AI agents"},
         "description": {
             "short": "Routes AI agents' approval requests to the right people.",
             "full": (
@@ -191,13 +195,17 @@ def slack_manifest(request_url: str | None = None) -> str:
     except ValueError as error:
         raise ConfigError("--request-url", str(error), REQUEST_URL) from None
     if address.scheme != "https" or address.path in ("", "/"):
-        what = "Slack posts only to https://" if address.scheme != "https" else "the path is missing"
+        what = (
+            "must begin with https://, because Slack posts nowhere else"
+            if address.scheme != "https"
+            else "has no path"
+        )
         raise ConfigError("--request-url", what, REQUEST_URL)
     _, _, body = text.partition("_metadata:")
     enabled = "    is_enabled: true\n"
     body = body.replace(enabled, f"{enabled}    request_url: {json.dumps(request_url)}\n")
     body = body.replace("socket_mode_enabled: true", "socket_mode_enabled: false")
-    return f"# The Slack app of Nod, for clicks over HTTP.\n_metadata:{body}"
+    return f"# Nod's Slack app, with clicks over HTTP.\n_metadata:{body}"
 
 
 def create_link(manifest: str) -> str:

@@ -53,10 +53,10 @@ def rung_words(rung: Rung, policy: Policy, *, seen: datetime, deadline: datetime
     hours = f"{rung.keep.value} {rung.hours.name}"
     written = replace(rung, hours=None, keep=Keep.DURING).due(first_seen=seen, deadline=deadline)
     if due != written:
-        return f"{text}; {hours}, so later than {written.isoformat()}"
+        return f"{text}; moved from {written.isoformat()} by `{hours}`"
     if rung.hours.covers(due) == (rung.keep is Keep.DURING):
         return f"{text}; {hours}"
-    return f"{text}; {hours} would be too late, so it is not shifted"
+    return f"{text}; not moved by `{hours}`, which would be too late"
 
 
 def when_of(rung: Rung) -> str:

@@ -77,10 +77,12 @@ def rung_faults(reach: Reach, route: Route, *, now: datetime) -> Iterator[Fault]
         yield from _nothing_new(reach, route, rung, earlier=seen)
         if any(_moment(other) == _moment(rung) for other in seen):
             what = f"route {route.name} has two escalation steps {_when(rung)}"
-            yield Fault(error=False, what=what, fix="Move one, unless you want one message for both.")
+            yield Fault(error=False, what=what, fix="Move one of them, unless you want one message for both.")
         if rung.hours is not None and _always(rung.hours, now):
-            what = f"route {route.name}: {rung.hours.name} never ends, so it shifts no step {_when(rung)}"
-            yield Fault(error=False, what=what, fix="Correct its days and times, or leave it out.")
+            what = f"route {route.name}: hours {rung.hours.name} never end, so they move no step {_when(rung)}"
+            yield Fault(
+                error=False, what=what, fix="Correct their days and times, or remove them from the step."
+            )
         seen.append(rung)
 
 
@@ -88,7 +90,7 @@ def _nobody(reach: Reach, route: Route, rung: Rung) -> Iterator[Fault]:
     if not rung.action.kind.calls:
         return
     if rung.action.kind.pages and not reach.alerts:
-        what = f"route {route.name} pages {_when(rung)}, and `alerts` is empty"
+        what = f"route {route.name} pages {_when(rung)}, but `alerts` is empty"
         yield Fault(error=False, what=what, fix="Add a channel or service under alerts.")
     found = any(reach.reaches(person) for person in reach.ever(rung.who))
     if rung.who and not found and not reach.unknown(rung.who):
@@ -149,13 +151,17 @@ def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
             continue  # required, so it cannot be left out even if nothing reaches it
         for earlier in policy.routes[:number]:
             if covers(earlier.match, route.match):
-                what = f"route {route.name} is never used: {earlier.name} matches everything that it matches"
+                what = (
+                    f"route {route.name} is never used: route {earlier.name} above it takes all of its requests"
+                )
                 yield Fault(error=False, what=what, fix="Move it up, or remove it.")
                 break
     for number, rule in enumerate(policy.rules.automatic):
         for before in policy.rules.automatic[:number]:
             if before.verdict == rule.verdict and covers(before.match, rule.match):
-                what = f"rule {rule.name} is never used: {before.name} matches everything that it matches"
+                what = (
+                    f"rule {rule.name} is never used: rule {before.name} above it answers all of its requests"
+                )
                 yield Fault(error=False, what=what, fix="Move it up, or remove it.")
                 break
     for one in policy.delegations:
@@ -190,7 +196,7 @@ def _groups(reach: Reach) -> Iterator[Fault]:
 def _oncall(reach: Reach) -> Iterator[Fault]:
     policy = reach.policy
     for name, why in policy.stand_ins.items():
-        what = f"on call {name}: {why}, so {policy.oncall[name].otherwise} is on call"
+        what = f"on call {name}: {why}, so {policy.oncall[name].otherwise} is on call instead"
         yield Fault(error=False, what=what, fix="Check the schedule, its key and that its host can be reached.")
     for name, lines in policy.skipped_shifts.items():
         for line in lines:
@@ -213,10 +219,10 @@ def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
         return
     able, when = min(_able(reach, route), key=lambda found: found[0])
     if able < route.quorum:
-        what = f"route {route.name} needs {route.quorum} and can reach {able} of its approvers{when}"
+        what = f"route {route.name} needs {route.quorum}, but {able} of its approvers can be reached{when}"
         yield Fault(error=True, what=what, fix="Add approvers who can be reached, or lower its quorum.")
     elif able == route.quorum and route.requester is not None and not route.self_approval:
-        what = f"route {route.name} has too few approvers when one of its {able} approvers is the requester"
+        what = f"route {route.name} has too few approvers left if one of its {able} approvers is the requester"
         yield Fault(error=False, what=what, fix="Add an approver.")
 
 

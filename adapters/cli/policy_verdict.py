@@ -29,7 +29,7 @@ def read_requests(path: Path) -> tuple[HITLRequest, ...]:
 
     Raises ConfigError if there is none or one cannot be read.
     """
-    fix = "Save what GET /agents/hitl/pending answers, or one item of it."
+    fix = "Save the response of GET /agents/hitl/pending, or one item of it."
     try:
         with path.open("rb") as opened:
             content = opened.read(LARGEST_REQUEST + 1).strip()
@@ -101,11 +101,11 @@ def _deciders(
     able += [f"the members of {ref}" for name in route.approvers for ref in elsewhere.get(name, ())]
     yield "can decide", ", ".join(able) or "nobody"
     if requesters == frozenset(policy.people):
-        yield "cannot", "anyone: each of them may be the requester"
+        yield "cannot", "anyone: each of them could be the requester"
     elif requesters:
         yield "cannot", f"{', '.join(sorted(requesters))}, who asked for it"
     needs = [f"{verdict.value} {route.needs(verdict)}" for verdict in HITLDecision]
-    yield "people", f"it takes: {', '.join(needs)}"
+    yield "people", f"needed: {', '.join(needs)}"
     asked = [verdict for verdict in HITLDecision if route.reason_rule(verdict) is not ReasonRule.NONE]
     reasons = [f"{verdict.value} {route.reason_rule(verdict).value}" for verdict in asked]
     yield "reason", ", ".join(reasons) or "none"

@@ -131,7 +131,7 @@ def _stop() -> None:
 @contextmanager
 def recorded(path: Path, *, stop: Callable[[], None] = _stop) -> Iterator[Record]:
     """A record appended to this file. Raises ConfigError when it cannot be written, now or later."""
-    fix = "Name a file in a folder that is there and can be written."
+    fix = "Choose a writable path."
     try:
         file = path.open("ab", buffering=0)
     except OSError as error:

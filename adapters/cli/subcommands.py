@@ -32,7 +32,7 @@ def _verify(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Checkpoints kept outside the database; they show if the last rows were deleted.",
+            help="File of checkpoints kept outside the database; it shows if the last rows were deleted.",
         ),
     ] = None,
     key: Annotated[

@@ -25,7 +25,7 @@ from bot.errors import ConfigError, InUse
 
 #: Seconds for a bot that has the database to open its socket, and between two attempts.
 STARTS_WITHIN, LOOKS_EVERY = 5.0, 0.25
-ELSEWHERE = "Run nod test-card there, as the user that it runs as, or stop that bot."
+ELSEWHERE = "Run nod test-card on the bot's machine and as its user, or stop that bot."
 
 
 async def put_up(
@@ -49,7 +49,7 @@ async def put_up(
             if time.monotonic() > until:
                 raise
             await asyncio.sleep(LOOKS_EVERY)
-    _said("No bot is running here, so one runs for this test.")
+    _said("No bot is running here, so Nod starts one for this test.")
     met = await known_conversations(environment.database_url)
     with tempfile.TemporaryDirectory(prefix="nod-test-bot-") as folder:
         alone = _apart(environment, Path(folder))
@@ -77,7 +77,7 @@ async def _check_alone(environment: Environment) -> None:
             async with open_store(environment.database_url, ring=lambda _: None, pagers=()):
                 pass
     except InUse as error:
-        what = f"a bot uses it ({error.what}), and does not answer on {control_path(environment.database_url)}"
+        what = f"a bot uses it ({error.what}), but does not answer on {control_path(environment.database_url)}"
         raise InUse("NOD_DATABASE_URL", what, ELSEWHERE) from None
     if environment.slack_bot_token is None or environment.slack_app_token is None:
         return

@@ -54,12 +54,14 @@ def _context(file: str, folders: str) -> ssl.SSLContext:
 def _of(file: str, folders: str) -> ssl.SSLContext:
     for folder in filter(None, folders.split(os.pathsep)):
         if not Path(folder).is_dir():
-            raise ConfigError(FOLDER, f"{folder} is not a folder", "Name folders of certificates, or unset it.")
+            raise ConfigError(
+                FOLDER, f"{folder} is not a folder", "Set it to folders of certificates, or unset it."
+            )
     try:
         return ssl.create_default_context(cafile=file or None, capath=folders or None)
     except (OSError, ssl.SSLError) as error:
         what = f"{file} cannot be read as certificates ({type(error).__name__})"
-        raise ConfigError(FILE, what, "Name a file of certificates in PEM, or unset it.") from error
+        raise ConfigError(FILE, what, "Set it to a PEM certificate file, or unset it.") from error
 
 
 def _exists(path: Path) -> bool:
@@ -125,10 +127,8 @@ def _proxy(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        what = "names no HTTP proxy"
-        raise ConfigError(
-            HTTPS_PROXY, what, "Set it to an address like http://proxy.example:3128, or unset it."
-        )
+        what = "is not the URL of an HTTP proxy"
+        raise ConfigError(HTTPS_PROXY, what, "Set it to a URL like http://proxy.example:3128, or unset it.")
     return url
 
 

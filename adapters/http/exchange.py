@@ -175,12 +175,12 @@ async def exchange(
 
 async def _read(response: httpx.Response, *, who: str, largest: int) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise Unanswered(f"the answer of {who} is compressed, although Nod did not ask for that")
+        raise Unanswered(f"the answer from {who} is compressed, although Nod did not ask for that")
     body = bytearray()
     async for piece in response.aiter_raw():
         body += piece
         if len(body) > largest:
-            raise Unanswered(f"the answer of {who} is larger than {largest:,} bytes")
+            raise Unanswered(f"the answer from {who} is larger than {largest:,} bytes")
     return bytes(body)
 
 

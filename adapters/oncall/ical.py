@@ -122,12 +122,12 @@ async def unfolded(
             *program, stdin=pipe, stdout=pipe, stderr=nothing, env={}
         )
     except OSError as error:
-        raise Unavailable(f"unfolding {_WHO} could not start ({type(error).__name__})") from None
+        raise Unavailable(f"the process that reads {_WHO} could not start ({type(error).__name__})") from None
     try:
         async with asyncio.timeout(limit):
             said, _ = await process.communicate(content)
     except TimeoutError:
-        raise Unavailable(f"unfolding {_WHO} takes longer than {limit:g} s") from None
+        raise Unavailable(f"reading {_WHO} takes longer than {limit:g} s") from None
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):

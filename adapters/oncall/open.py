@@ -45,7 +45,7 @@ async def open_schedules(
         if kind in named and not key:
             raise ConfigError(
                 variable,
-                f"is not set, but nod.yaml names a schedule of kind {kind}",
+                f"is not set, but nod.yaml names a {kind} schedule",
                 "Set it to a key that can read schedules.",
             )
     async with open_client(timeout=limit) as client:

@@ -77,7 +77,7 @@ class HookPager:
         if alert.resolved is not None and ref is not None:
             return ref
         if self._threads.under_way or (self._call is not None and not self._call.done()):
-            raise Unavailable(f"{self.name} has not come back from an earlier call")
+            raise Unavailable(f"{self.name} is still running an earlier call")
         resolved = None if alert.resolved is None else inert(alert.resolved)
         trouble = UnrecoverableError(inert(alert.text), cause=alert.cause, resolved=resolved, link=alert.link)
         calling = ended(self._threads, lambda: self._hook(alert.approval_id, trouble), everything=True)

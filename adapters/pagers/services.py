@@ -309,7 +309,7 @@ class Given:
 
 def _webhook(url: str, given: Given) -> Pager:
     if not given.webhook_secret:
-        raise ConfigError("NOD_WEBHOOK_SECRET", "is not set", "Set it: it signs what is sent.")
+        raise ConfigError("NOD_WEBHOOK_SECRET", "is not set", "Set it: Nod signs what it sends with it.")
     return WebhookPager(url, secret=given.webhook_secret, exchange=given.exchange)
 
 
@@ -343,7 +343,7 @@ async def open_pagers(
 
         def made(kind: str, value: str) -> Pager:
             if kind not in PAGERS:
-                raise ConfigError("alerts", f"{kind} is not a pager", "Name one that Nod knows.")
+                raise ConfigError("alerts", f"{kind} is not a pager", "Use one that Nod knows.")
             return PAGERS[kind](value, given)
 
         pagers = [made(kind, value) for kind, value in named]

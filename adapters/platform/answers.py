@@ -124,7 +124,7 @@ def query_of(
         raise ValueError(f"page must be at least 1, and limit between 1 and {MOST_RECORDS}")
     dates = {"start_date": start_date, "end_date": end_date}
     if any(date is not None and date.tzinfo is None for date in dates.values()):
-        raise ValueError("a date without its zone could be meant in any; give an aware one")
+        raise ValueError("a date without a time zone is ambiguous; give one with a time zone")
     if start_date and end_date and start_date >= end_date:
         raise ValueError("start_date must be before end_date")
     given = {"page": page, "limit": limit, "sort_order": sort_order}

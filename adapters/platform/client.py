@@ -53,7 +53,7 @@ async def unpacked(chunks: AsyncIterator[bytes], *, encoding: str | None, limit:
     """
     packed = (encoding or "identity").strip().lower()
     if packed not in ("identity", "gzip"):
-        raise Unusable("it is compressed in a way that Nod did not ask for")
+        raise Unusable("it uses a compression that Nod did not ask for")
     unpack = zlib.decompressobj(_GZIP) if packed == "gzip" else None
     size = 0
     async for chunk in chunks:
@@ -300,7 +300,7 @@ class HttpPlatform:
         if trouble := answer.trouble(lost=Unanswered, now=self._clock()):
             raise trouble
         if not answers.took(answer.body):
-            raise Unanswered(f"the platform answered {answer.status}, but not that it took the decision")
+            raise Unanswered(f"the platform answered {answer.status}, but did not confirm the decision")
 
     async def word_on(self, request_id: str) -> str | None:
         """What its audit says became of a request; None when it does not tell. Never raises for trouble."""
@@ -369,7 +369,7 @@ def _base(url: str) -> httpx.URL:
         raise ConfigError("AIP_API_URL", "is not an http or https URL", "Give it like http://localhost:8000.")
     if base.userinfo or base.query or base.fragment:
         raise ConfigError(
-            "AIP_API_URL", "it has more than an origin and a path", "Leave out `user@`, `?...` and `#...`."
+            "AIP_API_URL", "must have only a scheme, a host and a path", "Leave out `user@`, `?...` and `#...`."
         )
     return base
 

@@ -145,7 +145,7 @@ class Reader:
 
     def _beyond(self, bound: str) -> str:
         agent = next((name for name, _ in self._agents.most_common(1) if is_id(name)), None)
-        whose = f"; most of it is of the agent {agent}" if agent else ""
+        whose = f"; most of it is from the agent {agent}" if agent else ""
         return f"the platform's pending list is longer than {bound}{whose}"
 
 
@@ -269,5 +269,5 @@ def _clash(request: HITLRequest, found: dict[str, HITLRequest], unread: set[str]
         return "contradicts an earlier item with the same id"
     if request.request_id in unread:
         del found[request.request_id]
-        return "has the id of an earlier item that could not be read"
+        return "has the same id as an earlier item that could not be read"
     return None

@@ -20,8 +20,8 @@ DEEPEST = 64
 #: Digits of the longest integer that is read: 2**256 has 78, and a longer one is an attack on the reader.
 MOST_DIGITS = 128
 #: A number that a reader rounds: what is shown would not be what runs.
-INEXACT = "holds a number that cannot be kept exactly"
-_TWICE = "has a key twice"
+INEXACT = "contains a number that Nod cannot keep exactly"
+_TWICE = "contains the same key twice"
 
 
 class TooDeep(ValueError):
@@ -51,7 +51,7 @@ def parse(text: bytes | str) -> Any:
             parse_int=_int,
         )
     except RecursionError:
-        raise TooDeep(f"is nested more than {DEEPEST} deep") from None
+        raise TooDeep(f"is nested more than {DEEPEST} levels deep") from None
 
 
 def flaw(value: Any, *, rounded: bool = False) -> str | None:
@@ -64,10 +64,10 @@ def flaw(value: Any, *, rounded: bool = False) -> str | None:
             kind = type(inner)
             if kind is str:
                 if not inner.isascii() and not _is_text(inner):
-                    return "holds half of a surrogate pair"
+                    return "contains half of a surrogate pair"
             elif kind is dict or kind is list:
                 if depth > DEEPEST:
-                    return f"is nested more than {DEEPEST} deep"
+                    return f"is nested more than {DEEPEST} levels deep"
                 if kind is dict:
                     inside += inner
                     inside += inner.values()
@@ -104,7 +104,7 @@ def _spelled(value: Any, depth: int) -> Json:
         return value if value is None or isinstance(value, bool | int | float) else str(value)
     # A spelled object takes two levels: the list and its members.
     if depth > DEEPEST - isinstance(value, Spoiled):
-        return f"(is nested more than {DEEPEST} deep)"
+        return f"(is nested more than {DEEPEST} levels deep)"
     if isinstance(value, list):
         return [_spelled(inner, depth + 1) for inner in value]
     given = value.items() if isinstance(value, dict) else value.pairs
@@ -133,7 +133,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Spoiled:
 
 
 def _constant(_: str) -> Spoiled:
-    return Spoiled("holds NaN or Infinity")
+    return Spoiled("contains NaN or Infinity")
 
 
 def _float(digits: str) -> float | Spoiled:

@@ -61,17 +61,17 @@ def _teams(environment: Environment, place: Destination, file: PolicyFile) -> Te
         fix = f"{CHATS[Surface.TEAMS].set_up} or remove this entry."
         problems.add([ConfigError(file.places[place], what, fix)])
     if not open_door and (password is None or not password.get_secret_value()):
-        what = f"is not set, and {file.places[place]} names {place}"
-        fix = "Set it to a client secret of the app registration."
+        what = f"is not set, but {file.places[place]} names {place}"
+        fix = "Set it to a client secret of the bot's app registration."
         problems.add([ConfigError("MicrosoftAppPassword", what, fix)])
     for name, value in (("MicrosoftAppId", app_id), ("MicrosoftAppTenantId", tenant)):
         if not GUID.fullmatch(value) and (value or name != "MicrosoftAppId"):
-            what = "is not an id (32 hex digits with hyphens)" if value else "is not set, and Teams needs it"
-            fix = "Copy it from the Overview page of the app registration."
+            what = "is not an id (32 hex digits with hyphens)" if value else "is not set, but Teams needs it"
+            fix = "Copy it from the Overview page of the bot's app registration."
             problems.add([ConfigError(name, what, fix)])
     if not environment.cloud.service_hosts:
-        what = f"is not set, and Microsoft names none for the cloud {environment.microsoft_cloud}"
-        fix = "Set it to the host of `serviceUrl` in what Teams sends there."
+        what = f"is not set, and Nod knows no service hosts for the cloud {environment.microsoft_cloud}"
+        fix = "Set it to the host in `serviceUrl` of the activities that Teams sends to the bot."
         problems.add([ConfigError("NOD_TEAMS_SERVICE_HOSTS", what, fix)])
     if problems:
         raise problems.together()
@@ -89,8 +89,8 @@ def _teams(environment: Environment, place: Destination, file: PolicyFile) -> Te
 def _check_open_door(environment: Environment) -> None:
     """Nobody is authenticated then, so nobody but this machine may come."""
     if environment.microsoft_app_id:
-        what = "is true beside MicrosoftAppId"
+        what = "is true although MicrosoftAppId is set"
         raise ConfigError(_OPEN_DOOR, what, "Unset it: with an app id, requests are authenticated.")
     if environment.host not in LOOPBACK:
         what = f"is {environment.host}, and {_OPEN_DOOR} is true: anyone who can reach it could approve"
-        raise ConfigError("NOD_HOST", what, "Set it to 127.0.0.1, or unset the other.")
+        raise ConfigError("NOD_HOST", what, f"Set it to 127.0.0.1, or unset {_OPEN_DOOR}.")

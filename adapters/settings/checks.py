@@ -59,7 +59,7 @@ def _check_groups(file: FileText, lines: Lines) -> None:
     for group, members in file.groups.items():
         if group in file.people:
             raise ConfigError(
-                lines.where(("groups", group)), f"{group!r} is a person too", "Rename one of them."
+                lines.where(("groups", group)), f"{group!r} is also the name of a person", "Rename one of them."
             )
         for index, member in enumerate(members):
             where = lines.where(("groups", group, index))
@@ -112,8 +112,8 @@ def _check_routes(file: FileText, lines: Lines) -> None:
             where = lines.where(("routes", number))
             raise ConfigError(where, f"a second route named {route.name!r}", "Rename one.")
         if route.approvers and all(is_workflow(place, file.workflows) for place in route.cards):
-            what = "the cards of this route are only in workflows, where nobody can answer"
-            fix = "Add a channel where people can answer, or write approvers: []."
+            what = "this route posts its cards only to workflows, where nobody can decide"
+            fix = "Add a channel where people can decide, or write approvers: []."
             raise ConfigError(lines.where(("routes", number, "cards")), what, fix)
         people = _countable(file, route)
         # Nobody at all is a choice (`approvers: []`); too few is a mistake.
@@ -145,7 +145,7 @@ def _check_rules(file: FileText, lines: Lines, *, auto_approve: bool) -> None:
     if auto_approve and deny:
         raise ConfigError(
             lines.where(("deny",)),
-            f"GLAIP_HITL_AUTO_APPROVE approves everything, and the rule {deny[0]!r} denies something",
+            f"GLAIP_HITL_AUTO_APPROVE approves everything, but the rule {deny[0]!r} denies some requests",
             "Unset GLAIP_HITL_AUTO_APPROVE, or remove the deny rules.",
         )
 
@@ -157,7 +157,7 @@ def _check_delegations(file: FileText, lines: Lines) -> None:
             if handle not in file.people:
                 where = lines.where((*place, key))
                 raise ConfigError(
-                    where, f"{handle!r} is not under people", "Add it under people, or correct it."
+                    where, f"{handle!r} is not under people", "Add them under people, or correct the name."
                 )
         if delegation.giver == delegation.taker:
             where = lines.where(place)

@@ -71,8 +71,10 @@ def _pattern(value: Any, place: Place, lines: Lines) -> Pattern:
         raise ConfigError(lines.where(place), what, _FIX)
     written = lines.written(place).strip()
     if value is None and written not in ("", "null"):
-        what = f"{written} is null in YAML"
-        raise ConfigError(lines.where(place), what, f"Write null, or put quotes around {written}.")
+        what = f"{written} means null in YAML"
+        raise ConfigError(
+            lines.where(place), what, f"Write null if you mean it; otherwise put quotes around {written}."
+        )
     # A boolean may be written True; all else counts as it is written.
     text = str(value).lower() if isinstance(value, bool) else written
     if not text.removeprefix("!").strip():

@@ -45,10 +45,10 @@ def replaced(
     """
     for name in _names_in(text):
         if not _NAME.fullmatch(name):
-            what = f"{named}: ${{…}} does not hold a variable's name"
+            what = f"{named}: ${{…}} does not contain the name of a variable"
             raise ConfigError(where, what, "Write it like ${PAGERDUTY_ROUTING_KEY}.")
         if name in NODS_OWN and name not in shared:
-            what = f"{named}: {name} is a setting of Nod and is never sent out"
+            what = f"{named}: {name} is one of Nod's own settings, which Nod never sends out"
             raise ConfigError(where, what, "Use another variable.")
         if not cleaned(known.get(name, "")):  # an empty one counts as not set, as everywhere
             raise ConfigError(where, f"{named}: {name} is not set in the environment", _SET)
@@ -65,7 +65,7 @@ def _names_in(text: str) -> Iterator[str]:
 #: (learn.microsoft.com/troubleshoot/power-platform/power-automate/flow-run-issues/triggers-troubleshoot).
 WORKFLOW_HOSTS = (".logic.azure.com", ".api.powerplatform.com")
 _MORE_HOSTS = "NOD_TEAMS_WEBHOOK_HOSTS"
-_COPY = "Set the variable to the address of the flow's trigger."
+_COPY = "Set the variable to the URL of the flow's trigger."
 
 
 def workflows_of(
@@ -82,7 +82,7 @@ def workflows_of(
         where, named = lines.where(("workflows", name)), f"workflows.{name}"
         _check_name(name, where)
         if not is_variable(written):
-            what = f"{named}: the address must be a variable of the environment, as in ${{OPS_FLOW_URL}}"
+            what = f"{named}: the URL must come from an environment variable, as in ${{OPS_FLOW_URL}}"
             raise ConfigError(
                 where, what, "Put the URL into an environment variable: many people can read this file."
             )
@@ -90,7 +90,7 @@ def workflows_of(
         try:
             found[name] = SecretStr(workflow_address(value, more=cleaned(known.get(_MORE_HOSTS, ""))))
         except ValueError as error:
-            what = f"{named}: its address {error}"
+            what = f"{named}: its URL {error}"
             raise ConfigError(where, what, _COPY) from None
     return found
 
@@ -120,7 +120,7 @@ def _check_name(name: str, where: str) -> None:
     except ValueError:
         plain = ""
     if plain != name:
-        what = f"workflows: {name!r} is not a name that `teams:` can lead to"
+        what = f"workflows: {name!r} cannot be used as a name after `teams:`"
         raise ConfigError(where, what, "Write it in lower case with hyphens: ops-feed, for teams:ops-feed.")
 
 
@@ -208,8 +208,8 @@ def webhook_secret(environment: Environment, pagers: tuple[PagerAddress, ...]) -
     if environment.webhook_secret is not None:
         return environment.webhook_secret.get_secret_value()
     if any(pager.kind == "webhook" for pager in pagers):
-        what = "is not set, and nod.yaml names a webhook under alerts"
-        fix = "Set it to the output of `openssl rand -hex 32`: it signs what the webhook is sent."
+        what = "is not set, but nod.yaml names a webhook under alerts"
+        fix = "Set it to the output of `openssl rand -hex 32`. Nod signs each webhook message with it."
         raise ConfigError("NOD_WEBHOOK_SECRET", what, fix)
     return None
 
@@ -219,7 +219,7 @@ def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> 
     name, _, written = entry.partition(":")
     kind = _KINDS.get(name)
     if kind is not None and kind.secret and not is_variable(written):
-        what = f"{named}: the key of {name} must be a variable of the environment, as in {name}:${{NAME}}"
+        what = f"{named}: the key of {name} must come from an environment variable, as in {name}:${{NAME}}"
         raise ConfigError(
             where, what, "Put the key into an environment variable: many people can read this file."
         )
@@ -240,5 +240,5 @@ def check_schedule_keys(environment: Environment, policy: Policy) -> None:
         (environment.opsgenie_api_key, "opsgenie", "OPSGENIE_API_KEY"),
     ):
         if kind in kinds and key is None:
-            what = f"is not set, and nod.yaml names a {kind} schedule under oncall"
+            what = f"is not set, but nod.yaml names a {kind} schedule under oncall"
             raise ConfigError(name, what, "Set it to a key that can read schedules, or remove the entry.")

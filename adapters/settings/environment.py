@@ -221,7 +221,7 @@ def _unguarded(environment: BaseSettings) -> Iterator[ConfigError]:
     if not isinstance(environment, Environment | RelayEnvironment) or environment.allow_plain_http:
         return
     for name in _in_the_clear(environment):
-        what = "is http:// to another machine, so that keys and answers could be read and changed on the way"
+        what = "is http:// to another machine, so others could read and change keys and decisions"
         yield ConfigError(name, what, "Use https://, or set NOD_ALLOW_PLAIN_HTTP=true if the network is safe.")
 
 

@@ -67,16 +67,18 @@ def _check_lists(rung: RungText, place: Place, lines: Lines) -> None:
         raise ConfigError(where, what, "Name the channels that get the card.")
     if kind.who is Takes.NO and "who" in given:
         what = f"{action.value} takes no `who`"
-        raise ConfigError(lines.where((*place, "who")), what, "Remove it, or make it a ping.")
+        raise ConfigError(lines.where((*place, "who")), what, "Remove `who`, or make the step a ping.")
     if kind.cards is Takes.NO and "cards" in given:
         what = f"{action.value} takes no `cards`"
-        raise ConfigError(lines.where((*place, "cards")), what, "Remove them, or make it widen or fallback.")
+        raise ConfigError(
+            lines.where((*place, "cards")), what, "Remove `cards`, or make the step a widen or fallback."
+        )
 
 
 def _check_hours(rung: RungText, place: Place, lines: Lines, *, known: Mapping[str, object]) -> None:
     if rung.during is not None and rung.outside is not None:
         what = "a step can have `during` or `outside`, not both"
-        raise ConfigError(lines.where((*place, "outside")), what, "Remove one of them.")
+        raise ConfigError(lines.where((*place, "outside")), what, "Remove one of the two.")
     for key, name in (("during", rung.during), ("outside", rung.outside)):
         if name is not None and name not in known:
             where = lines.where((*place, key))
@@ -94,7 +96,9 @@ def check_oncall(file: FileText, lines: Lines) -> None:
         place: Place = ("oncall", name)
         for kind, taken in (("person", file.people), ("group", file.groups)):
             if name in taken:
-                raise ConfigError(lines.where(place), f"{name!r} is a {kind} too", "Rename one of them.")
+                raise ConfigError(
+                    lines.where(place), f"{name!r} is also the name of a {kind}", "Rename one of them."
+                )
         sources = [source for source in _SOURCES if getattr(entry, source) is not None]
         if len(sources) != 1:
             what = f"{name} needs exactly one of people, ical, pagerduty and opsgenie"
@@ -174,7 +178,9 @@ def _check_handles(file: FileText, entry: OnCallText, place: Place, lines: Lines
     for at, handle in named:
         if handle not in file.people:
             raise ConfigError(
-                lines.where(at), f"{handle!r} is not under people", "Add it under people, or correct it."
+                lines.where(at),
+                f"{handle!r} is not under people",
+                "Add them under people, or correct the name.",
             )
     people = entry.people or []
     for number, handle in enumerate(people):
@@ -200,7 +206,7 @@ def _check_calendar(address: str, file: FileText, place: Place, lines: Lines) ->
         host = urlsplit(web_address(address)).hostname or ""
     except ValueError as error:
         named = ".".join(map(str, place))
-        fix = "Correct it, or name a file beside nod.yaml, such as oncall/infra.ics."
+        fix = "Correct the path, or use a file beside nod.yaml, such as oncall/infra.ics."
         raise ConfigError(where, f"{named}: {error}", fix) from None
     if host.casefold() not in {known.casefold() for known in file.calendar_hosts}:
         raise ConfigError(where, f"{host} is not under calendar_hosts", "Add the host, if you trust it.")

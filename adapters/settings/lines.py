@@ -109,7 +109,9 @@ def parse_yaml(content: bytes, path: Path) -> tuple[Any, Lines]:
         mark = getattr(error, "problem_mark", None)
         raise _not_yaml(content, lines, path, number=mark.line + 1 if mark else None) from None
     except (ValueError, OverflowError):  # "\\UFFFFFFFF" is no character, and PyYAML finds that out by chance
-        raise ConfigError(str(path), "is not valid YAML", "Correct the escapes, such as \\U….") from None
+        raise ConfigError(
+            str(path), "is not valid YAML", "Correct the escape sequences, such as \\U…."
+        ) from None
     except RecursionError:
         raise ConfigError(str(path), "is nested too deep", "Use fewer levels.") from None
     if isinstance(value, dict):
@@ -120,7 +122,7 @@ def parse_yaml(content: bytes, path: Path) -> tuple[Any, Lines]:
 def _not_yaml(content: bytes, lines: Lines, path: Path, *, number: int | None) -> ConfigError:
     """What to look for near the line where the parser gave up; its own words are for who wrote it."""
     if number is None:
-        return ConfigError(str(path), "is not valid YAML", "Remove what cannot be printed.")
+        return ConfigError(str(path), "is not valid YAML", "Remove the characters that cannot be printed.")
     written = content.decode("utf-8-sig").splitlines()
     tabs = (n for n, line in enumerate(written[:number], 1) if "\t" in line[: len(line) - len(line.lstrip())])
     if (tab := next(tabs, None)) is not None:
@@ -193,7 +195,7 @@ def _merged(node: yaml.Node, lines: Lines) -> list[yaml.MappingNode]:
 def _key(node: yaml.Node, lines: Lines) -> str:
     if not isinstance(node, yaml.ScalarNode):
         where = lines.line(node.start_mark.line + 1)
-        raise ConfigError(where, "this is not a setting's name", "Put quotes around it.")
+        raise ConfigError(where, "this is not the name of a setting", "Put quotes around it.")
     _check_tag(node, lines)
     key = _scalar(node, lines)
     if isinstance(key, str):
@@ -201,7 +203,7 @@ def _key(node: yaml.Node, lines: Lines) -> str:
     if isinstance(key, bool):
         return str(node.value)
     where = lines.line(node.start_mark.line + 1)
-    raise ConfigError(where, f"{_shown(node.value)} is not a setting's name", "Put quotes around it.")
+    raise ConfigError(where, f"{_shown(node.value)} is not the name of a setting", "Put quotes around it.")
 
 
 def _scalar(node: yaml.Node, lines: Lines) -> str | int | bool | None:

@@ -216,7 +216,7 @@ class AutomaticText(Strict):
         if (self.decide is None) == (self.callback is None):
             raise ValueError("needs either `decide` or `callback`")
         if self.callback is not None and self.note is not None:
-            raise ValueError("a callback gives its own note")
+            raise ValueError("`note` cannot be used with a callback, which gives its own")
         return self
 
 

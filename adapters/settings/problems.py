@@ -48,7 +48,7 @@ _KINDS: Mapping[str, str] = {
 _FORMS: Mapping[str, str] = {
     "email": "must be an e-mail address, such as ann@acme.example",
     **{str(surface): f"must be {chat.account_is}" for surface, chat in CHATS.items()},
-    "requester": "must be run_id, or arguments. and a path, such as arguments.requested_by",
+    "requester": "must be run_id, or the path of an argument, such as arguments.requested_by",
     "callback": "must name a function, such as acme_nod.budget:decide",
     "on_unrecoverable_error": "must name functions, such as acme_nod.hooks:page_us",
     "calendar_hosts": "must be hosts without scheme and port, such as calendar.acme.example",

@@ -37,7 +37,7 @@ def compiled(value: Any) -> regex.Pattern[str]:
     if any(found[1] for found in _CALL.finditer(value)):
         raise ValueError("is recursive, which can take all memory")
     if _parts(value) > MOST_PARTS:
-        raise ValueError(f"has more than {MOST_PARTS} parts when its counted repeats are written out")
+        raise ValueError(f"has more than {MOST_PARTS} parts once its counted repeats are written out")
     try:
         shape = regex.compile(value)
     except (regex.error, OverflowError, RecursionError) as error:

@@ -71,7 +71,7 @@ def _is_loopback(host: str) -> bool:
 
 def _hard_to_guess(secret: str) -> None:
     """Raises ValueError, without the secret, for one that a person made up."""
-    how = "It must be random"
+    how = "It must be random text"
     if len(set(secret)) < FEWEST_CHARACTERS:
         raise ValueError(f"has fewer than {FEWEST_CHARACTERS} different characters. {how}")
     refrains = (secret[:size] for size in range(1, LONGEST_REFRAIN + 1))
@@ -102,7 +102,7 @@ def guarded(text: str) -> str:
         return text
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
         return text
-    raise ValueError("must begin with https:// (http:// only to this machine)")
+    raise ValueError("must begin with https:// (http:// is allowed for this machine)")
 
 
 def web_address(text: str) -> str:
@@ -198,8 +198,8 @@ def listed(text: str | None) -> tuple[str, ...]:
 def _app_type(value: object) -> object:
     if value == "UserAssignedMSI":
         raise ValueError(
-            "is UserAssignedMSI: Nod signs in with a client secret, which works anywhere; a managed identity"
-            " exists on Azure's own machines only"
+            "is UserAssignedMSI, which exists on Azure's own machines only; Nod signs in with a client secret,"
+            " which works anywhere"
         )
     if value not in ("SingleTenant", "MultiTenant"):
         raise ValueError("must be SingleTenant or MultiTenant")
@@ -255,31 +255,31 @@ FIXES: Mapping[str, str] = {
     "SLACK_BOT_TOKEN": "Copy the Bot User OAuth Token from your app's OAuth & Permissions page.",
     "SLACK_SIGNING_SECRET": "Copy the Signing Secret from your app's Basic Information page.",
     "SLACK_APP_TOKEN": "Create an app-level token with connections:write, or unset it to use HTTP.",
-    "SLACK_API_URL": "Unset it to use slack.com, or set it to a local address with its scheme.",
-    "NOD_SECRET": "Set it to the output of `openssl rand -hex 32`; during a rotation to `new,old`.",
+    "SLACK_API_URL": "Unset it to use slack.com, or set it to a local URL such as http://127.0.0.1:8001.",
+    "NOD_SECRET": "Set it to the output of `openssl rand -hex 32`. During a rotation set it to `new,old`.",
     "GLAIP_HITL_AUTO_APPROVE": "Set it to true or false, or unset it.",
-    "NOD_AUDIT_WEBHOOK": "Set it to an https address that stores checkpoints, or unset it.",
+    "NOD_AUDIT_WEBHOOK": "Set it to the https URL of a service that stores checkpoints, or unset it.",
     "MicrosoftAppType": "Register the bot as SingleTenant with a client secret, and set it to SingleTenant.",
-    "NOD_GRAPH_URL": "Unset it for the real Microsoft Graph.",
-    "NOD_LOGIN_URL": "Unset it for the real Microsoft login.",
+    "NOD_GRAPH_URL": "Unset it to use the real Microsoft Graph.",
+    "NOD_LOGIN_URL": "Unset it to use the real Microsoft login.",
     "NOD_MICROSOFT_CLOUD": "Set it to Public, GCCHigh, DoD or China.",
-    "NOD_TEAMS_OPENID_URL": "Unset it for the public cloud, or name your cloud's OpenID document.",
-    "NOD_TEAMS_TOKEN_URL": "Unset it, or name your cloud's token endpoint; {tenant} is replaced by the tenant.",
+    "NOD_TEAMS_OPENID_URL": "Unset it for the public cloud, or set it to your cloud's OpenID document.",
+    "NOD_TEAMS_TOKEN_URL": "Unset it, or set it to your cloud's token endpoint, with {tenant} for the id.",
     "NOD_TEAMS_SERVICE_HOSTS": "Set it to hosts separated by commas, such as smba.trafficmanager.net.",
     "NOD_TEAMS_TENANTS": "Set it to tenant ids separated by commas, or unset it.",
     "NOD_TEAMS_WEBHOOK_HOSTS": "Set it to hosts separated by commas, or unset it.",
     "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS": "Unset it; true is for local test clients only.",
     "NOD_WEBHOOK_SECRET": "Set it to the output of `openssl rand -hex 32`, and give it to the receivers.",
-    "NOD_PAGERDUTY_URL": "Unset it, or name the service region's address, such as https://events.eu.pagerduty.com.",
-    "NOD_OPSGENIE_URL": "Unset it, or name the instance's address, such as https://api.eu.opsgenie.com.",
+    "NOD_PAGERDUTY_URL": "Unset it, or set it to your region's URL: https://events.eu.pagerduty.com.",
+    "NOD_OPSGENIE_URL": "Unset it, or set it to your instance's URL, such as https://api.eu.opsgenie.com.",
     "PAGERDUTY_API_KEY": "Set it to a read-only REST API key of PagerDuty, without spaces, or unset it.",
     "OPSGENIE_API_KEY": "Set it to the key of an API integration in Opsgenie, without spaces, or unset it.",
-    "NOD_PAGERDUTY_API_URL": "Unset it, or name the service region's address: https://api.eu.pagerduty.com.",
-    "NOD_RELAY_TOKEN": "Set it to the output of `openssl rand -hex 32`, the same for the bot and the relay.",
+    "NOD_PAGERDUTY_API_URL": "Unset it, or set it to your region's URL, such as https://api.eu.pagerduty.com.",
+    "NOD_RELAY_TOKEN": "Set it to the output of `openssl rand -hex 32`, the same for bot and relay.",
     "NOD_HEARTBEAT_URL": "Set it to the https URL of your heartbeat monitor, or unset it.",
     "NOD_ALLOW_PLAIN_HTTP": "Set it to true or false, or unset it.",
     "NOD_PORT": "Set it to a free port between 0 and 65535.",
-    "NOD_KEEP_ALIVE": "Set it to more seconds than the proxy in front keeps idle connections.",
+    "NOD_KEEP_ALIVE": "Set it to more seconds than the proxy in front of Nod keeps idle connections open.",
     "NOD_LOG_FORMAT": "Set it to auto, json or text.",
     "NOD_LOG_LEVEL": "Set it to info, warning or error.",
 }

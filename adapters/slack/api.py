@@ -21,7 +21,7 @@ from bot.errors import Forbidden, NotYet
 
 #: What an operator does about an app token that is refused.
 SOCKET_MODE = (
-    "Set it to an app-level token of this app (xapp-…) with connections:write, and turn Socket Mode on"
+    "Set it to an app-level token of this app (xapp-…) with connections:write, and turn on Socket Mode"
 )
 
 INTERVAL = 1.0  #: seconds between two posts in one channel

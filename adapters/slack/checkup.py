@@ -51,7 +51,7 @@ async def troubles_in(api: SlackApi, channels: Sequence[str]) -> Mapping[str, st
 
 def missing_scopes(granted: frozenset[str]) -> tuple[ConfigError, ...]:
     """One problem for each scope that the token lacks."""
-    fix = "Add it under OAuth & Permissions (or use Nod's manifest) and reinstall the app"
+    fix = "Add the scope under OAuth & Permissions (or use Nod's manifest) and reinstall the app"
     return tuple(
         ConfigError("SLACK_BOT_TOKEN", f"lacks the scope {scope}, needed to {purpose}", fix)
         for scope, purpose in SCOPES.items()
@@ -72,8 +72,8 @@ async def _look_at(api: SlackApi, channel_id: str) -> tuple[str, ConfigError | N
     if channel.get("is_archived"):
         return name, ConfigError(named, "is archived", "Unarchive the channel or choose another one")
     if not channel.get("is_member") and not channel.get("is_im"):
-        return name, ConfigError(named, "does not have the bot in it", "Write /invite @Nod in the channel")
+        return name, ConfigError(named, "does not have the bot in it", "Send /invite @Nod in the channel")
     if channel.get("is_ext_shared"):
-        what = "is shared with another company, whose people would read the arguments of calls"
-        return name, ConfigError(named, what, "Name a channel of your own workspace")
+        what = "is shared with another company, whose people would see the calls"
+        return name, ConfigError(named, what, "Choose a channel of your own workspace")
     return name, None

@@ -65,7 +65,7 @@ class SlackDirectory:
         the whole. Raises Gone (no such group) or Forbidden.
         """
         if group.kind != USERGROUP:
-            raise Forbidden(f"Slack has no groups of the kind {group.kind}")
+            raise Forbidden(f"Slack has no groups of kind {group.kind}")
         team_id = self._identity.team_id
         # A token for a whole organisation must say in which of its workspaces the group is.
         where = {"team_id": team_id} if self._identity.org_wide and team_id.startswith("T") else {}

@@ -70,9 +70,9 @@ APP_REFUSED = frozenset(
 #: What an operator does about a refusal that waiting does not fix.
 REMEDIES: Mapping[str, str] = {
     "account_inactive": "Reinstall the app and set the new SLACK_BOT_TOKEN",
-    "cannot_dm_bot": "Name a person: this account is a bot",
+    "cannot_dm_bot": "This account is a bot: name a person",
     "channel_not_found": "Correct the channel's id, or invite the bot if the channel is private",
-    "expired_trigger_id": "The person presses the button again",
+    "expired_trigger_id": "Press the button again",
     "invalid_auth": "Set SLACK_BOT_TOKEN to the token of the installed app",
     "invalid_blocks": A_BUG,
     "is_archived": "Unarchive the channel or choose another one",
@@ -83,9 +83,9 @@ REMEDIES: Mapping[str, str] = {
     "not_allowed_token_type": "Set SLACK_BOT_TOKEN to a token that begins with xoxb-",
     "not_authed": "Set SLACK_BOT_TOKEN",
     "not_in_channel": "Invite the bot to the channel",
-    "plan_upgrade_required": "Name the people: this workspace's plan has no user groups",
-    "restricted_action": "Let the app post there, in the channel's posting permissions",
-    "restricted_action_read_only_channel": "Let the app post there, in the channel's posting permissions",
+    "plan_upgrade_required": "This workspace's plan has no user groups: name people instead",
+    "restricted_action": "Let the app post in the channel's posting permissions",
+    "restricted_action_read_only_channel": "Let the app post in the channel's posting permissions",
     "restricted_action_thread_locked": "Unlock the thread",
     "restricted_action_thread_only_channel": "Choose a channel that allows messages outside threads",
     "token_expired": "Turn token rotation off for the app and reinstall it",
@@ -151,7 +151,7 @@ def _meaning(method: str, response: object, *, lost: type[Unavailable]) -> NodEr
     if code in TROUBLED or status >= 500 or status == 408 or (code is None and status < 400):
         return lost(f"Slack failed at {method}: {code or f'HTTP {status}'}")
     needed = data.get("needed") if isinstance(data, dict) and code == "missing_scope" else None
-    remedy = REMEDIES.get(code or "", "See docs.slack.dev for this code")
+    remedy = REMEDIES.get(code or "", "Look up this code on docs.slack.dev")
     named = f" ({needed})" if isinstance(needed, str) else ""
     if code == "msg_blocks_too_long":
         return TooLarge(f"Slack refused {method}: {code}. {remedy}")

@@ -13,7 +13,7 @@ from adapters.slack.notices import whisper_of
 from adapters.slack.payloads import Modal, PageTurn, Press, Who
 from bot.errors import Gone, NodError
 
-OPEN_AGAIN = "Slack did not open the form in time. Nothing was decided: please press the button again."
+OPEN_AGAIN = "Slack did not open the form in time. Nothing was decided. Press the button again."
 PRESS_AGAIN = "Slack did not show the next step in time. Press the button again."
 
 log = structlog.get_logger(__name__)

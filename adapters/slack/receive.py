@@ -43,7 +43,7 @@ async def receive(
     was not Slack's or not readable, and `slack_request_not_used` for each that is Slack's and of no use to Nod.
     """
     if secret is None:
-        return _refusal(404, "Nod takes its clicks over a socket", metrics)
+        return _refusal(404, "Nod receives clicks over a socket, not over HTTP", metrics)
     verdict = verify(headers, body, secret=secret, now=now)
     if not verdict.ok:
         return _refusal(verdict.status, verdict.text, metrics)
@@ -55,7 +55,7 @@ async def receive(
         request = AsyncBoltRequest(body=dict(verdict.payload), headers=dict(headers), mode="socket_mode")
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         # bolt reads ids out of parts of the body whose types it takes for granted.
-        return _refusal(400, "not a payload of Slack's", metrics)
+        return _refusal(400, "not a Slack payload", metrics)
     dispatched = asyncio.create_task(app.async_dispatch(request))
     try:
         async with asyncio.timeout(SLACK_WAITS):
@@ -67,9 +67,9 @@ async def receive(
         log.warning("click_late")
         return 503, {"content-type": "text/plain; charset=utf-8"}, LATE
     if response.status == 404:  # no listener takes it
-        return _refusal(400, "not a payload of Slack's", metrics)
+        return _refusal(400, "not a Slack payload", metrics)
     if response.status == 500:  # bolt's own word for a body that it cannot read; ours would be 503
-        return _refusal(400, "not a payload of Slack's", metrics)
+        return _refusal(400, "not a Slack payload", metrics)
     return response.status, response.first_headers(), response.body.encode()
 
 

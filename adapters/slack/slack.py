@@ -238,7 +238,7 @@ def _check(*, signing_secret: str | None, app_token: str | None) -> None:
         raise ConfigError("SLACK_SIGNING_SECRET", "is missing", fix)
     if signing_secret is not None and len(signing_secret) < SHORTEST_SECRET:
         fix = "Copy it from Basic Information on the app's page"
-        raise ConfigError("SLACK_SIGNING_SECRET", "is too short to be one", fix)
+        raise ConfigError("SLACK_SIGNING_SECRET", "is too short to be a signing secret", fix)
 
 
 def _quiet_logger() -> logging.Logger:

@@ -77,7 +77,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, secret: str, now: datetim
     if kind in UNUSED if isinstance(kind, str) else _is_command(given.get("content-type", ""), body):
         return Verdict(200, "not used", used=False)
     if not isinstance(kind, str) or kind not in KINDS or not is_readable(payload):
-        return Verdict(400, "not a payload of Slack's")
+        return Verdict(400, "not a Slack payload")
     return Verdict(200, "ok", payload=payload)
 
 

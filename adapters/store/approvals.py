@@ -224,7 +224,7 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
         alike: defaultdict[tuple[object, ...], list[End]] = defaultdict(list)
         for end in ends:
             if (end.was, Stage.SETTLED) not in STEPS:
-                raise ValueError(f"no approval goes from {end.was} to {Stage.SETTLED}")
+                raise ValueError(f"an approval cannot go from {end.was} to {Stage.SETTLED}")
             read = None if end.as_read is None else end.as_read.missed
             alike[end.was, end.outcome, end.at, end.platform_word, end.trouble, read].append(end)
 

@@ -293,7 +293,9 @@ async def reading(url: str, *, table: Table, named: str) -> AsyncIterator[AsyncC
         try:
             async with engine.connect() as connection:
                 if not await connection.run_sync(lambda c: inspect(c).has_table(table.name)):
-                    raise ConfigError(_SETTING, f"this database has no {named}", "Name the one of your bot.")
+                    raise ConfigError(
+                        _SETTING, f"this database has no {named}", "Give the address of your bot's database."
+                    )
                 yield connection
         except DBAPIError as error:
             raise _unreadable(error.orig) from error
@@ -306,14 +308,14 @@ async def _engine(url: str) -> AsyncEngine:
     try:
         address = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise ConfigError(_SETTING, "it is not a database address", fix) from error
+        raise ConfigError(_SETTING, "is not a database address", fix) from error
     if address.get_backend_name() == "postgresql":
         engine = create_async_engine(
             address.set(drivername="postgresql+psycopg"), connect_args={"application_name": "nod audit"}
         )
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     if address.get_backend_name() != "sqlite" or not address.database:
-        raise ConfigError(_SETTING, "it names no database that Nod knows", fix)
+        raise ConfigError(_SETTING, "names no database that Nod can open", fix)
     return _sqlite_engine(await asyncio.to_thread(_readable, address.database))
 
 
@@ -332,8 +334,8 @@ def _readable(name: str) -> Path:
 
 
 def _unreadable(error: object) -> ConfigError:
-    fix = "Name the bot's database, and have its folder readable."
-    return ConfigError(_SETTING, f"it cannot be read ({error})", fix)
+    fix = "Give the path of the bot's database, in a folder that you can read."
+    return ConfigError(_SETTING, f"cannot be read ({error})", fix)
 
 
 def _sqlite_engine(path: Path) -> AsyncEngine:

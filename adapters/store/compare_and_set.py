@@ -147,7 +147,7 @@ def move(
     if then is None:
         return matching
     if (was, then) not in STEPS:
-        raise ValueError(f"no approval goes from {was} to {then}")
+        raise ValueError(f"an approval cannot go from {was} to {then}")
     return matching.values(stage=then)
 
 

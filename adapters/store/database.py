@@ -38,7 +38,7 @@ DAMAGED, DATA_DAMAGED = "the file is damaged", "the server's data is damaged"
 _OF_SQLITE: Mapping[int, str] = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_READONLY: "the file cannot be written",
-    sqlite3.SQLITE_IOERR: "the disk does not work",
+    sqlite3.SQLITE_IOERR: "the disk reports errors",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
@@ -47,8 +47,8 @@ _OF_SQLITE: Mapping[int, str] = {
 _OF_POSTGRES: Mapping[str, str] = {
     "53100": "the server's disk is full",
     "53200": "the server is out of memory",
-    "25006": "the server takes no writes",
-    "58": "the server's disk does not work",
+    "25006": "the server accepts no writes",
+    "58": "the server's disk reports errors",
     "XX001": DATA_DAMAGED,
     "XX002": DATA_DAMAGED,
 }
@@ -87,7 +87,7 @@ Ended = Callable[[T | None, Exception | None], None]
 #: it tries again each second, and what happens to have room meanwhile proves nothing.
 LASTS = 6.0
 #: Why nothing is done while the lock was not looked at in time.
-LAPSED = "Nod has not checked lately that the database is still its own"
+LAPSED = "Nod has not checked recently that it still holds the database lock"
 
 
 class Database:
@@ -274,7 +274,7 @@ class Database:
             if ailment in (DAMAGED, DATA_DAMAGED) and self._damage is None:
                 self._damage = ailment
                 log.error("database_damaged", reason=ailment)
-            raise kind(ailment or f"the database is in trouble ({type(error).__name__})") from error
+            raise kind(ailment or f"the database failed ({type(error).__name__})") from error
 
 
 #: Rows that are decoded before others have a turn: a few milliseconds.

@@ -142,9 +142,9 @@ def _address(url: str) -> URL:
     try:
         address = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise ConfigError(where, "it is not a database address", fix) from error
+        raise ConfigError(where, "is not a database address", fix) from error
     if address.drivername not in (*_SQLITE, *_POSTGRES):
-        raise ConfigError(where, f"Nod does not know databases of the kind {address.drivername!r}", fix)
+        raise ConfigError(where, f"Nod does not support {address.drivername!r} databases", fix)
     return address
 
 

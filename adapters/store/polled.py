@@ -48,7 +48,7 @@ class PolledApprovals(StandingApprovals):
         """Raises ValueError for an approval whose life has begun elsewhere: all begin OPEN."""
         for new_approval in new_approvals:
             if new_approval.approval.stage is not Stage.OPEN:
-                raise ValueError(f"an approval is admitted open, not {new_approval.approval.stage}")
+                raise ValueError(f"a new approval must be open, not {new_approval.approval.stage}")
         ruled = any(new_approval.approval.rule for new_approval in new_approvals)
 
         async def work(connection: AsyncConnection) -> frozenset[str]:

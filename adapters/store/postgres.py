@@ -181,7 +181,7 @@ async def check_sessions(settings: Mapping[str, Any]) -> None:
         if encoding != ENCODING:
             raise ConfigError(
                 where=_SETTING,
-                what=f"the database's encoding is {encoding}, which does not hold every character of a call",
+                what=f"the database's encoding is {encoding}, which cannot store every character of a call",
                 fix=f"Create the database with ENCODING '{ENCODING}' TEMPLATE template0.",
             )
         first, second = await _session_of(one), await _session_of(other)
@@ -193,7 +193,7 @@ async def check_sessions(settings: Mapping[str, Any]) -> None:
             raise ConfigError(
                 where=_SETTING,
                 what="the connection pooler shares sessions, so Nod cannot lock the database",
-                fix="Put the pooler into session mode (pgbouncer: pool_mode = session), or go past it.",
+                fix="Put the pooler into session mode (pgbouncer: pool_mode = session), or connect without it.",
             )
 
 
@@ -204,7 +204,7 @@ async def check_durability(connection: AsyncConnection) -> None:
         if value == "off":
             raise ConfigError(
                 where=_SETTING,
-                what=f"the server has {name} off, so a crash loses decisions that were acknowledged",
+                what=f"the server has {name} off, so a crash would lose acknowledged decisions",
                 fix=f"Set {name} to on for this database.",
             )
 

@@ -49,7 +49,7 @@ class Presence:
         """Which file is another now, in words; None while all are there. Four looks at a local disk."""
         for path, known in self._known.items():
             if _identity(path) != known:
-                return f"{path} was deleted or replaced while Nod runs"
+                return f"{path} was deleted or replaced while Nod was running"
         return None
 
 
@@ -96,7 +96,7 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
                 await _check(reader, READER_PRAGMAS)
             except DBAPIError as error:
                 what = f"{path} cannot be used as a database ({error.orig})"
-                raise ConfigError(_SETTING, what, "Name a database file that Nod may write.") from error
+                raise ConfigError(_SETTING, what, "Choose a database file that Nod can write.") from error
             database.watch(Presence(path).trouble)
             yield database
         finally:
@@ -108,7 +108,7 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
 
 def _path(url: URL) -> Path:
     if not url.database or url.database == ":memory:":
-        what = "names no file, and an in-memory database is lost on exit"
+        what = "names no file; an in-memory database is lost on exit"
         raise ConfigError(_SETTING, what, "Name one, for example sqlite:///nod.db.")
     return Path(url.database).resolve()
 
@@ -146,7 +146,7 @@ def _create(path: Path) -> None:
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:
     what = f"{path} cannot be written ({error.strerror})"
-    return ConfigError(_SETTING, what, "Name a file in a folder that Nod may write.")
+    return ConfigError(_SETTING, what, "Choose a file in a folder that Nod can write.")
 
 
 class InThread(aiosqlite.Connection):

@@ -34,7 +34,7 @@ JITTER = 0.25
 #: What an operator does about a refusal that waiting does not fix.
 REMEDIES: Mapping[int, str] = {
     400: A_BUG,
-    401: "Set MicrosoftAppId and MicrosoftAppPassword to those of the bot's registration",
+    401: "Set MicrosoftAppId and MicrosoftAppPassword to the values in the bot's app registration",
     403: "Add the app to the conversation, or ask the person to unblock it",
     404: "Name a conversation in which the app is installed",
     413: A_BUG,
@@ -71,7 +71,7 @@ def meaning(status: int, what: str, *, posts: bool, asked: str | None) -> NodErr
         return (Unanswered if posts else Unavailable)(said, retry_after=None)
     if status == 404 and not posts:
         return Gone(said)
-    remedy = REMEDIES.get(status, "See the Bot Connector's documentation for this status")
+    remedy = REMEDIES.get(status, "Look up this status in the Bot Connector's documentation")
     return _FINAL.get(status, Forbidden)(f"{said}. {remedy}")
 
 

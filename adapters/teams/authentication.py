@@ -26,10 +26,10 @@ def check_place(activity: Mapping[str, Any], *, hosts: tuple[str, ...], tenants:
         raise Untrusted(403, "not from Teams")
     service_url = activity.get("serviceUrl")
     if not isinstance(service_url, str) or not is_service(service_url, hosts):
-        raise Untrusted(403, "the service address is not on the list")
+        raise Untrusted(403, "the service URL is not on the list of service hosts")
     named = tenants_in(activity)
     if len(named) != 1 or not named <= tenants:
-        raise Untrusted(403, "no tenant of ours, or more than one")
+        raise Untrusted(403, "not from a tenant that is allowed, or from more than one")
 
 
 #: Seconds that clocks may differ (the same page: "industry-standard clock-skew is 5 minutes").
@@ -80,7 +80,7 @@ class TokenCheck:
             raise Untrusted(401, "no token") from error
         kid = header.get("kid")
         if header.get("alg") != "RS256" or not isinstance(kid, str) or not self._app_id:
-            raise Untrusted(401, "not signed as Teams signs")
+            raise Untrusted(401, "its signature is not one that Teams makes")
         key = await self._keys.key(kid)
         if key is None:
             raise Untrusted(401, "signed with a key that is not Teams' own")

@@ -28,7 +28,7 @@ from bot.records import Alert
 from bot.surface import ConversationRef, Destination, Scope, Surface
 from bot.wording import Saying
 
-ADD = "Add the app to that team, chat or person, and look at its id under Get link to channel"
+ADD = "Add the app to that team, chat or person, and check the id (in Teams: Get link to channel)"
 
 
 async def problems_of(

@@ -72,7 +72,7 @@ class TeamsDirectory:
 
     async def members(self, group: GroupRef) -> tuple[Person, ...]:
         """Raises Forbidden: Teams keeps no groups of its own; Entra's are `adapters.graph`'s."""
-        raise Forbidden(f"Teams has no groups of the kind {group.kind}")
+        raise Forbidden(f"Teams has no groups of kind {group.kind}")
 
     async def _met(self, people: Sequence[Person]) -> tuple[list[Member], Unavailable | None]:
         """Everyone who may be one of these people, and the error if some could not be looked up."""
@@ -87,7 +87,7 @@ class TeamsDirectory:
                         break
                     await self._read(unread[first : first + BATCH], heard)
         except TimeoutError:
-            heard.trouble = Unavailable("reading all rosters takes too long")
+            heard.trouble = Unavailable("reading the members of all conversations takes too long")
             log.warning("rosters_cut_short", seconds=self._in_time, people=len(heard.members))
         return heard.members, heard.trouble
 

@@ -29,7 +29,7 @@ from adapters.teams.posted import PostedMessage, PostedMessages
 from adapters.teams.render import NO_CARD
 from bot.surface import ConversationRef, Scope
 
-TWICE = "This card was shown twice after an outage. Answer on the other one; both are the same request."
+TWICE = "This card was posted twice after an outage. Decide on the other one: both are for the same request."
 FOR_YOU = "Nod has an answer for you"
 
 WELCOME, HELP_TITLE = "Nod is here", "Nod posts approval requests here"

@@ -128,7 +128,7 @@ class KeyRing:
         """Where the keys are: on the document's own host, or nowhere."""
         address = document.get("jwks_uri")
         if not isinstance(address, str) or urlsplit(address)[:2] != urlsplit(self._url)[:2]:
-            raise Unavailable("the document names no address of keys on its own host")
+            raise Unavailable("the document gives no URL for the keys on its own host")
         return address
 
     def _made(self, kid: str) -> Key | None:

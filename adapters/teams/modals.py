@@ -68,7 +68,7 @@ REQUEST_ID = 300
 _STYLES = {Button.REJECT: "destructive", Button.APPROVE: "positive"}
 
 CLAIMED = "You have this for now. Others will not be pinged before your time ends."
-PRESS_AGAIN = "Nod did not answer in time. Look at the card: if it does not show your answer, press again."
+PRESS_AGAIN = "Nod did not answer in time. If the card does not show your answer, press again."
 
 
 def reason_view(form: FormData, data: Data, context: RenderContext, *, said: Sequence[str] = ()) -> Content:

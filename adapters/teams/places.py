@@ -49,7 +49,7 @@ class Places:
         refs = [ref for ref in self._refs.values() if ref.name == wanted and ref.scope is not Scope.PERSONAL]
         if len(refs) > 1:
             ids = ", ".join(sorted(ref.id for ref in refs))
-            raise Forbidden(f"Teams has {len(refs)} conversations called {wanted}: name one by its id ({ids})")
+            raise Forbidden(f"Teams has {len(refs)} conversations called {wanted}: use the id of one ({ids})")
         if not refs:
             raise Forbidden(f"Nod is not in any Teams conversation called {channel}. Add the app there first")
         return refs[0]

@@ -116,7 +116,7 @@ class _Sender(AsyncHTTPSender[Any, Any]):
     async def call(self, method: str, url: str, *, what: str, content: str | bytes | None = None) -> Answer:
         """One call with the token, and another one with a new token when the first is refused."""
         if not is_service(url.partition("?")[0], self._hosts):
-            raise Forbidden(f"{what}: a host that is not on the list of service hosts gets no token")
+            raise Forbidden(f"{what}: its host is not on the list of service hosts, so Nod sends it no token")
         sent = content.encode() if isinstance(content, str) else content
         answer, token = await self._once(method, url, sent)
         if answer.status == 401 and token is not None:

@@ -203,16 +203,20 @@ async def _gate(stack: AsyncExitStack, client: httpx.AsyncClient, cloud: Cloud, 
 
 def _check(*, app_id: str, password: str, tenant_id: str, app_type: str, open_door: bool) -> None:
     if not app_id and not open_door:
-        fix = "Set it to the Application (client) ID of the bot's registration"
-        raise ConfigError("MicrosoftAppId", "is missing, and without it nobody would be authenticated", fix)
+        fix = "Set it to the Application (client) ID of the bot's app registration"
+        raise ConfigError("MicrosoftAppId", "is missing; without it, Nod could not authenticate anyone", fix)
     if app_id and open_door:
         fix = "Unset it: with an app id, requests are authenticated"
-        raise ConfigError("DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS", "is set beside MicrosoftAppId", fix)
+        raise ConfigError(
+            "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS", "is set although MicrosoftAppId is set, too", fix
+        )
     if app_id and not password:
-        raise ConfigError("MicrosoftAppPassword", "is missing", "Set it to a client secret of the registration")
+        raise ConfigError(
+            "MicrosoftAppPassword", "is missing", "Set it to a client secret of the bot's app registration"
+        )
     if not tenant_id:
         fix = "Set it to the Directory (tenant) ID, whose people may use the bot"
         raise ConfigError("MicrosoftAppTenantId", "is missing", fix)
     if app_type not in (SINGLE, MULTI):
-        fix = f"Set it to {SINGLE} (new registrations are) or {MULTI}"
+        fix = f"Set it to {SINGLE} (as new registrations are) or {MULTI}"
         raise ConfigError("MicrosoftAppType", f"is {app_type[:40]}, which Nod cannot sign in as", fix)

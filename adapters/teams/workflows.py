@@ -34,7 +34,7 @@ INTERVAL = 0.5
 #: Seconds for one message; a workflow answers when it has taken it, not when it has posted it.
 LIMIT = 10.0
 #: What an operator does about a refusal.
-LOOK = "See whether the flow is there and turned on, and copy the address of its trigger again"
+LOOK = "Check that the flow exists and is turned on, and copy its trigger's URL again"
 
 #: The looks of a card that is over; what changes before that is not worth a message of its own.
 ENDS = frozenset(
@@ -88,7 +88,7 @@ class WorkflowsChat:
 
     async def amend(self, notice: Notification, channel: str, ref: str) -> None:
         """Raises Gone: a webhook's message cannot be changed."""
-        raise Gone("a webhook's message cannot be changed")
+        raise Gone("a message from a Workflows webhook cannot be changed")
 
     async def put_alert(self, alert: Alert, channel: str, *, mark: str) -> None:
         """Post an alert; it has no ref."""
@@ -100,7 +100,7 @@ class WorkflowsChat:
 
     async def dm_channel(self, account: str) -> str:
         """Raises Forbidden: a webhook reaches a channel and nobody alone."""
-        raise Forbidden("a Workflows webhook reaches no single person")
+        raise Forbidden("a Workflows webhook cannot message one person")
 
     def link(self, channel: str, ref: str) -> str | None:
         """None: a webhook does not say where it posted the message."""

@@ -65,7 +65,7 @@ class Screen:
         """Take the whole window. Raises ConfigError where nothing could be seen of it."""
         if not at_a_terminal():
             raise ConfigError(
-                "TERM", "does not name a terminal that Nod can draw on", "Set it to your terminal type."
+                "TERM", "is not the type of a terminal that Nod can draw on", "Set it to your terminal type."
             )
         self._fd = sys.stdout.fileno()
         # By its own rules rich would draw nothing for some variables, and what was not drawn must not count.

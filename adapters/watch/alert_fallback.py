@@ -216,7 +216,7 @@ class AlertFallback:
         if not self._waiting:
             return []
         causes = ", ".join(sorted({alert.cause for alert in self._waiting.values()}))
-        return [f"alerts that the database could not take: {len(self._waiting)} ({causes})"]
+        return [f"{len(self._waiting)} alerts could not be stored in the database ({causes})"]
 
     async def resume(self) -> None:
         """At the start: what an earlier process left in the spool is raised now."""

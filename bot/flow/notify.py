@@ -148,7 +148,7 @@ class Notify(ChatStep):
         account = person.accounts.get(place.surface) if person else None
         if account is None:
             raise Unavailable(
-                "where to find the person is not known now", retry_after=NOTIFICATION_REFUSED.first
+                "Nod does not know now where to reach the person", retry_after=NOTIFICATION_REFUSED.first
             )
         return await chat.dm_channel(account)
 

@@ -253,7 +253,7 @@ def request_for(case: Case) -> HITLRequest:
         arguments=arguments,  # type: ignore[arg-type]
         agent_id="agent",
         whole=case.state != "cut",
-        flaw="it has a key twice" if case.state == "flawed" else None,
+        flaw="it contains the same key twice" if case.state == "flawed" else None,
     )
 
 

@@ -117,7 +117,7 @@ async def test_a_list_beyond_all_bounds_names_its_agent() -> None:
         with pytest.raises(Unavailable) as error:
             await client.pending()
     assert str(error.value) == (
-        "the platform's pending list is longer than 100,000,000 bytes; most of it is of the agent loop-1"
+        "the platform's pending list is longer than 100,000,000 bytes; most of it is from the agent loop-1"
     )
 
 
@@ -262,5 +262,5 @@ async def test_a_list_of_too_many_items_names_its_agent() -> None:
     """However small they are."""
     app = Response(b"[%s]" % b",".join([b'{"agent_id": "loop-1"}'] * 50_001))
     async with answering(app, Limits()) as client:
-        with pytest.raises(Unavailable, match=r"longer than 50,000 items; most of it is of the agent loop-1"):
+        with pytest.raises(Unavailable, match=r"longer than 50,000 items; most of it is from the agent loop-1"):
             await client.pending()

@@ -193,7 +193,7 @@ async def test_a_form_that_did_not_open_says_press_again() -> None:
         assert (await press(rig, "reject", ref=ref)).ok
         await until(lambda: rig.workspace.ephemerals("U0ANN"))
         (whisper,) = rig.workspace.ephemerals("U0ANN")
-        assert "press the button again" in whisper.text
+        assert "Press the button again" in whisper.text
         assert [] == rig.desk.taken
 
 

@@ -113,7 +113,7 @@ async def test_many_are_admitted_at_once(store: Store) -> None:
 async def test_an_approval_begins_open(store: Store) -> None:
     """A life that began elsewhere cannot be admitted."""
     decided = replace(an_approval(), stage=Stage.DECIDED, decision=decision_of(a_vote()))
-    with pytest.raises(ValueError, match="admitted open"):
+    with pytest.raises(ValueError, match="must be open"):
         await store.approvals.insert([NewApproval(approval=decided)])
 
 
@@ -375,7 +375,7 @@ async def test_settling_tells_its_trouble(store: Store) -> None:
 async def test_a_step_that_is_not_drawn_is_a_mistake(store: Store, was: Stage) -> None:
     """Settling from a stage that the life does not lead there from is refused out loud."""
     await admit(store)
-    with pytest.raises(ValueError, match="no approval goes"):
+    with pytest.raises(ValueError, match="an approval cannot go"):
         await store.approvals.settle("r1", was=was, outcome=Outcome.ELSEWHERE, at=NOW)
 
 

@@ -131,7 +131,7 @@ async def test_a_database_of_a_newer_version_is_refused(fresh_url: str) -> None:
     else:
         with psycopg.connect(fresh_url) as server:
             server.execute(newer)
-    with pytest.raises(ConfigError, match="schema 9999, and this version of Nod is older"):
+    with pytest.raises(ConfigError, match="schema 9999, which is newer than this version"):
         await open_and_close(fresh_url)
 
 
@@ -149,7 +149,7 @@ async def test_closing_waits_for_what_is_under_way(fresh_url: str) -> None:
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://host/nod", "postgresql+asyncpg://host/nod"])
 async def test_an_address_of_another_kind_is_refused(url: str) -> None:
     """Only SQLite and PostgreSQL are known, each by one driver; the message says what to write."""
-    with pytest.raises(ConfigError, match=r"NOD_DATABASE_URL: .*Use sqlite:///path or postgresql://"):
+    with pytest.raises(ConfigError, match=r"NOD_DATABASE_URL.*Use sqlite:///path or postgresql://"):
         await open_and_close(url)
 
 
@@ -216,7 +216,7 @@ async def test_a_second_process_is_refused_by_name(sqlite_url: str) -> None:
 async def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, path: str) -> None:
     """A missing folder, a file where a folder should be, a folder where a file should be."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"cannot be written .*Name a file in a folder that Nod may write"):
+    with pytest.raises(ConfigError, match=r"cannot be written .*Choose a file in a folder that Nod can write"):
         await open_and_close(f"sqlite:///{tmp_path}/{path}")
 
 

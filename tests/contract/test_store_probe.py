@@ -59,9 +59,9 @@ async def test_a_server_that_takes_no_writes_is_named(postgres_url: str) -> None
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         async with asyncio.timeout(20):
-            while (found := await trouble(store)) != "the server takes no writes":
+            while (found := await trouble(store)) != "the server accepts no writes":
                 await asyncio.sleep(0.1)
-        assert "the server takes no writes" == found
+        assert "the server accepts no writes" == found
 
 
 async def test_damage_that_others_met_counts_for_a_while(new_sqlite_url: str) -> None:

@@ -198,7 +198,7 @@ async def test_a_busy_database_is_unavailable_and_recovers(store: SqlStore, url:
         eyes("ALTER DATABASE postgres SET default_transaction_read_only = on")
         eyes("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'nod-%'")
     try:
-        with pytest.raises(Unavailable, match=r"database|the server takes no writes"):
+        with pytest.raises(Unavailable, match=r"database|the server accepts no writes"):
             await wins(store, a_vote())
     finally:  # the tests after this one share the server
         if url.startswith("sqlite"):

@@ -40,5 +40,5 @@ def test_a_file_system_that_becomes_read_only_is_found_by_a_write(tmp_path: Path
     before, trouble, request, end = told("read-only", tmp_path)
 
     assert ("well", "ended") == (before, end)
-    assert trouble.removeprefix("trouble: ") in ("the disk does not work", "the file cannot be written")
+    assert trouble.removeprefix("trouble: ") in ("the disk reports errors", "the file cannot be written")
     assert request.startswith("not admitted: ")

@@ -117,7 +117,10 @@ def test_every_button_carries_its_sealed_value(state: CardState) -> None:
 def test_notice(link: str | None, snapshot: SnapshotAssertion) -> None:
     """A rung pings by mention and says the rest in plain words; told to one person, it leads to the card."""
     notice = Notification(
-        mark="m", text=("send_email waits until ", UNTIL, "."), mentions=("U0ANN", "U0BOB"), link=link
+        mark="m",
+        text=("Waiting for you: send_email (Mail agent). Decide by ", UNTIL, " (2 min)."),
+        mentions=("U0ANN", "U0BOB"),
+        link=link,
     )
     message = notice_message_of(notice)
     check_message(text=message["text"], blocks=message["blocks"])
@@ -167,7 +170,7 @@ def test_open_card(look: str, snapshot: SnapshotAssertion) -> None:
     assert snapshot == message
 
 
-@pytest.mark.parametrize("resolved", [None, "the platform took it at the third try"])
+@pytest.mark.parametrize("resolved", [None, "the platform accepts decisions again"])
 def test_page(resolved: str | None, snapshot: SnapshotAssertion) -> None:
     """An alert names what it is about and what is wrong; mended, it says that first."""
     message = page_of(replace(ALERT, resolved=resolved))
@@ -187,7 +190,7 @@ def test_refusal(snapshot: SnapshotAssertion) -> None:
 
 def test_explanation(snapshot: SnapshotAssertion) -> None:
     """Line by line, the channels by name, the request's id to copy, and the links that there are."""
-    lines = ("It matches the route <payments>: all other requests.", "Only finance can decide this.")
+    lines = ("It matches the route <payments> (all other requests).", "Only finance can decide this.")
     places = (
         Destination(surface=Surface.SLACK, channel="C0APPROVALS"),
         Destination(surface=Surface.TEAMS, channel="approvals"),

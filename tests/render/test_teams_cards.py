@@ -171,12 +171,14 @@ def test_views_are_given_up_before_an_approve_is() -> None:
 @pytest.mark.parametrize("link", [None, "https://teams.microsoft.com/l/message/19%3Ax/1"])
 def test_notice(link: str | None, snapshot: SnapshotAssertion) -> None:
     """A rung pings by mention and says the rest in plain words."""
-    notice = Notification(mark="m", text=("send_email waits until ", UNTIL, "."), link=link)
+    notice = Notification(
+        mark="m", text=("Waiting for you: send_email (Mail agent). Decide by ", UNTIL, " (2 min)."), link=link
+    )
     mentioned = [Mentioned(id="29:1ann", name="Ann Albers"), Mentioned(id="29:1bob", name="Bob <*Brandt*>")]
     assert snapshot == checked(notice_content_of(notice, mentioned))
 
 
-@pytest.mark.parametrize("resolved", [None, "the platform took it at the third try"])
+@pytest.mark.parametrize("resolved", [None, "the platform accepts decisions again"])
 def test_page(resolved: str | None, snapshot: SnapshotAssertion) -> None:
     """An alert names the request and what is wrong; mended, it says that first."""
     assert snapshot == checked(page_content_of(replace(ALERT, resolved=resolved)))

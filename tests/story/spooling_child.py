@@ -24,7 +24,7 @@ from tests.servers.pagers import WEBHOOK_SECRET
 GONE = Alert(
     approval_id="nod",
     cause="database-gone",
-    text="The database is in trouble (OperationalError).",
+    text="The database failed (OperationalError).",
     raised_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
 )
 
@@ -44,7 +44,7 @@ class Fickle:
         if self.hangs:
             await asyncio.sleep(30)
         if self.down or self._real is None:
-            raise Unavailable("the database is in trouble (OperationalError)")
+            raise Unavailable("the database failed (OperationalError)")
         return self._real
 
     async def raise_(self, alert: Alert, *, heard: Mapping[str, Heard] | None = None) -> bool:

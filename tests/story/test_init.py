@@ -91,7 +91,7 @@ async def test_the_files_are_what_a_bot_starts_with(
 async def test_what_is_there_stays(sandbox: Sandbox, tmp_path: Path) -> None:
     """Also when only one of the files is there, and before anything is asked of anybody."""
     (tmp_path / "nod.env").write_text("KEEP=me\n")
-    with pytest.raises(ConfigError, match=r"nod\.env: exists already"):
+    with pytest.raises(ConfigError, match=r"nod\.env already exists"):
         await run(given(sandbox, tmp_path))
     assert "KEEP=me\n" == (tmp_path / "nod.env").read_text()
     assert [] == sandbox.workspace.calls

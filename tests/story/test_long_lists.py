@@ -165,7 +165,7 @@ async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
         assert work.clock() == admit.polls.last_good
 
 
-TOO_LONG = "the platform's pending list is longer than 50,000 items; most of it is of the agent loop-1"
+TOO_LONG = "the platform's pending list is longer than 50,000 items; most of it is from the agent loop-1"
 
 
 async def test_beyond_the_bounds_a_refusal_goes_out_and_one_alert_names_the_agent(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ async def test_beyond_the_bounds_in_the_whole_bot(tmp_path: Path) -> None:
         card = await card_of(system, "r1", within=10)
         long.items = [json.dumps(item(f"l{number}")).encode() for number in range(MOST_ITEMS)]
         await until(
-            lambda: any("most of it is of the agent loop-1" in one for one in system.alerts()), within=120
+            lambda: any("most of it is from the agent loop-1" in one for one in system.alerts()), within=120
         )
         began = time.monotonic()
         await system.press(ANN, card, "skip")

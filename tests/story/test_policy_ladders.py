@@ -81,16 +81,18 @@ async def test_each_rung_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
     lines = await explained(tmp_path, capsys, seen=datetime(2026, 3, 2, 6, tzinfo=UTC), seconds=18_000)
 
     sre, infra = "the person on call for sre", "the person on call for infra"
-    late = "would be too late, so it is not shifted"
-    widen = f"lets gil, {infra} decide too and puts the card in slack:C0CFO"
+    late = "which would be too late"
+    alert = "pages the alert channels"
+    not_ever, not_office = f"not moved by `outside ever`, {late}", f"not moved by `outside office`, {late}"
+    widen = f"lets gil, {infra} decide as well and puts the card in slack:C0CFO"
     fallback = "puts the card in slack:C0OTHER; during office"
     assert [
         "2026-03-02T07:30:00+00:00 (30%, after 5400 s) reminds in the thread",
         "2026-03-02T08:00:00+00:00 (40%, after 7200 s) pings ann, eve, bob",
         f"2026-03-02T08:30:00+00:00 (50%, after 9000 s) pings eve, {sre}; during office",
         f"2026-03-02T09:00:00+00:00 (60%, after 10800 s) {widen}",
-        f"2026-03-02T09:30:00+00:00 (70%, after 12600 s) pages the alerts; outside ever {late}",
-        f"2026-03-02T10:00:00+00:00 (80%, after 14400 s) pages the alerts and pings eve; outside office {late}",
+        f"2026-03-02T09:30:00+00:00 (70%, after 12600 s) {alert}; {not_ever}",
+        f"2026-03-02T10:00:00+00:00 (80%, after 14400 s) {alert} and pings eve; {not_office}",
         f"2026-03-02T10:59:00+00:00 (60 s before the deadline, after 17940 s) {fallback}",
     ] == [line.removeprefix("ladder").strip() for line in lines if line.startswith("ladder")]
 
@@ -113,7 +115,7 @@ async def test_hours_shift_a_rung(tmp_path: Path, capsys: pytest.CaptureFixture[
     lines = await explained(tmp_path, capsys, seen=datetime(2026, 2, 28, 8, tzinfo=UTC), seconds=259_200)
 
     due = "2026-03-02T08:00:00+00:00 (50%, after 172800 s) pings eve, the person on call for sre"
-    assert f"ladder      {due}; during office, so later than 2026-03-01T20:00:00+00:00" in lines
+    assert f"ladder      {due}; moved from 2026-03-01T20:00:00+00:00 by `during office`" in lines
 
 
 async def test_whoever_is_on_call_may_decide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,11 +169,11 @@ WARNINGS: list[tuple[tuple[str, ...], str | None]] = [
     ),
     (
         ("{at: 50%, do: page, outside: ever}",),
-        "warning: route default: ever never ends, so it shifts no step at 50% of the window",
+        "warning: route default: hours ever never end, so they move no step at 50% of the window",
     ),
     (
         ("{at: 50%, do: page, during: ever}",),
-        "warning: route default: ever never ends, so it shifts no step at 50% of the window",
+        "warning: route default: hours ever never end, so they move no step at 50% of the window",
     ),
     (
         ("{at: 50%, do: widen, who: [ann, duty]}",),
@@ -250,7 +252,7 @@ async def test_lint_knows_that_nobody_is_told_of_alerts(
     """A rung that pages needs a place to page."""
     path = written(tmp_path, "{at: 50%, do: page}", text=POLICY.replace("alerts: [slack:C0ALERTS]\n", ""))
 
-    warning = "warning: route default pages at 50% of the window, and `alerts` is empty"
+    warning = "warning: route default pages at 50% of the window, but `alerts` is empty"
     assert (
         0,
         [f"{warning}. Add a channel or service under alerts."],
@@ -269,7 +271,7 @@ async def test_lint_names_who_is_on_call_and_cannot_be_reached(
     assert 0 == code
     said = [line.partition(". ")[0] for line in lines if "on call" in line]
     assert [
-        "warning: on call sre: PagerDuty does not answer, so gil is on call",
+        "warning: on call sre: PagerDuty does not answer, so gil is on call instead",
         "warning: on call infra: the schedule names nobody who is in nod.yaml, so gil is on call",
         "warning: on call sre: gil, who is on call when the schedule cannot be read, cannot be reached",
         "warning: on call infra: gil, who is on call when the schedule cannot be read, cannot be reached",
@@ -283,7 +285,7 @@ async def test_lint_looks_at_every_shift(tmp_path: Path, capsys: pytest.CaptureF
 
     code, lines = await linted(capsys, path, FakeDirectory("ann", "eve", "gil", group=["U0CAT"]), WELL)
 
-    error = "error: route default needs 1 and can reach 0 of its approvers while bob is on call for duty"
+    error = "error: route default needs 1, but 0 of its approvers can be reached while bob is on call for duty"
     assert 1 == code
     assert any(line.startswith(error) for line in lines)
     assert 0 == (await linted(capsys, path, ALL, WELL))[0]
@@ -304,8 +306,8 @@ def policy(folder: Path, approvers: str) -> Policy:
 @pytest.mark.parametrize(
     ("new", "hours", "ways"),
     [
-        ("[duty]", 0, [("approvers -bob", "bob, who approved it, could not have")]),
-        ("[duty]", 1, [("approvers -ann", "ann, who approved it, could not have")]),
+        ("[duty]", 0, [("approvers -bob", "bob approved it, but now could not")]),
+        ("[duty]", 1, [("approvers -ann", "ann approved it, but now could not")]),
         ("[sre]", 0, [("approvers -ann -bob +sre",)]),
         ("[finance]", 0, []),
     ],

@@ -80,7 +80,7 @@ async def test_a_request_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
         "cards       slack:C0FINANCE",
         "can decide  bob, eve, the members of slack-usergroup:S0BOARD",
         "cannot      ann, who asked for it",
-        "people      it takes: approved 2, rejected 1, skipped 1",
+        "people      needed: approved 2, rejected 1, skipped 1",
         "reason      rejected required",
         "deadline    2026-03-01T10:01:40+00:00 (100 s, from timeout_seconds)",
         "ladder      2026-03-01T10:00:50+00:00 (50%, after 50 s) pings ann, bob, eve",
@@ -109,7 +109,7 @@ async def test_a_request_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
         (
             {"arguments": {"amount": 5000, "By": "x"}},
             False,
-            ["cannot      anyone: each of them may be the requester"],
+            ["cannot      anyone: each of them could be the requester"],
         ),
         (
             {"arguments": "{" + "x" * 2044 + "..."},
@@ -175,21 +175,21 @@ LINTS: list[tuple[str, str, FakeDirectory | None, int, str | None]] = [
         POLICY,
         FakeDirectory("ann"),
         1,
-        "error: route payments needs 2 and can reach 1 of its approvers",
+        "error: route payments needs 2, but 1 of its approvers can be reached",
     ),
     (
         "a guest may not decide",
         POLICY,
         FakeDirectory("ann", "bob", guests=["bob"]),
         1,
-        "error: route payments needs 2 and can reach 1 of its approvers",
+        "error: route payments needs 2, but 1 of its approvers can be reached",
     ),
     (
         "a guest whom the route names",
         POLICY.replace("    quorum: 2", "    quorum: 2\n    outsiders: [bob]"),
         FakeDirectory("ann", "bob", guests=["bob"]),
         0,
-        "warning: route payments has too few approvers when one of its 2 approvers is the requester",
+        "warning: route payments has too few approvers left if one of its 2 approvers is the requester",
     ),
     (
         "no such user in",
@@ -203,7 +203,7 @@ LINTS: list[tuple[str, str, FakeDirectory | None, int, str | None]] = [
         POLICY,
         FakeDirectory("bob", "eve"),
         1,
-        "error: route default needs 1 and can reach 0 of its approvers",
+        "error: route default needs 1, but 0 of its approvers can be reached",
     ),
     (
         "a group that cannot be read",
@@ -249,14 +249,14 @@ LINTS: list[tuple[str, str, FakeDirectory | None, int, str | None]] = [
         ),
         None,
         0,
-        "warning: route big is never used: payments matches everything that it matches",
+        "warning: route big is never used: route payments above it takes all of its requests",
     ),
     (
         "a dead rule",
         f"{POLICY}  - {{match: {{tool: read_mail}}, decide: approved}}\n",
         None,
         0,
-        "warning: rule automatic-2 is never used: reads matches everything that it matches",
+        "warning: rule automatic-2 is never used: rule reads above it answers all of its requests",
     ),
     (
         "a delegation that ended",

@@ -116,4 +116,4 @@ async def test_check_reads_what_the_bot_recorded(
         assert 2 == sockets.opened
     report = capsys.readouterr().out
     assert "✓ Slack: SLACK_APP_TOKEN opens a socket" in report
-    assert "✗ Slack: another process has a socket of SLACK_APP_TOKEN" in report
+    assert "✗ Slack: another process has a socket open with SLACK_APP_TOKEN" in report

@@ -85,17 +85,17 @@ async def test_it_goes_the_whole_way_and_nowhere_else(tmp_path: Path) -> None:
         before = system.audit()
         async with asked(system) as terminal:
             card = await system.shown()
-            await until(lambda: terminal.read("is up"))
+            await until(lambda: terminal.read("is posted"))
             assert WHY in said(card)
             assert "test_card" in said(card)
             await system.press(EVE, card, "approve")
-            await until(lambda: terminal.read("Approve and was told: Only"), what="Eve to be refused")
+            await until(lambda: terminal.read("Approve and got the reply: Only"), what="Eve to be refused")
             await system.press(ANN, card, "approve")
             assert 0 == await code(terminal)
         done = system.now(card)
         assert "Ann Albers" in said(done)
         assert "nod_approve" not in buttons(done)
-        assert terminal.lines[0].startswith("The test card is up in #approvals: http")
+        assert terminal.lines[0].startswith("The test card is posted in #approvals: http")
         assert terminal.read("Ann Albers approved it in Slack.")
         assert terminal.read("Ann or Bob can decide within ")
         assert terminal.lines[-1].startswith("Decided: approved by Ann Albers")
@@ -132,7 +132,7 @@ async def test_it_goes_the_whole_way_in_teams(tmp_path: Path) -> None:
         assert teams is not None
         await until_known(system)
         async with asked(system, "teams:approvals") as terminal:
-            await until(lambda: terminal.read("is up in teams:approvals"), what=str(terminal.lines))
+            await until(lambda: terminal.read("is posted in teams:approvals"), what=str(terminal.lines))
             (card,) = teams.cards_in(IN_TEAMS)
             await teams.press("ann", card, "nod_approve")
             assert 0 == await code(terminal)
@@ -240,7 +240,7 @@ async def test_an_answer_that_breaks_is_told_and_the_bot_runs_on(tmp_path: Path)
     lines: list[str] = []
     async with open_control(tmp_path / "nod.sock", answer):
         assert 1 == await ask_bot(tmp_path / "nod.sock", {}, tell=lines.append, stop=asyncio.Event())
-    assert ["nod: it failed; the bot's log says why"] == lines
+    assert ["nod: the command failed; the bot's log says why"] == lines
 
 
 async def test_a_path_that_is_too_long_does_not_keep_a_bot_from_running(tmp_path: Path) -> None:

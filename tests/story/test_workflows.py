@@ -200,7 +200,7 @@ async def test_the_check_names_a_workflow_and_sends_nothing(
 
         assert 0 == await check()
 
-        assert "Workflows: teams:ops-feed (not tested: no message is sent)" in capsys.readouterr().out
+        assert "Workflows: teams:ops-feed (not tested: a test would post a message)" in capsys.readouterr().out
         assert [] == flow.taken
 
 

@@ -93,31 +93,43 @@ BAD_ENTRIES = [
     ("slack:${UNSET}", "UNSET is not set in the environment", "Set it where Nod runs"),
     (
         f"pagerduty:{ROUTING_KEY}",
-        "must be a variable of the environment",
+        "must come from an environment variable",
         "Put the key into an environment variable",
     ),
     (
         f"opsgenie:{API_KEY}",
-        "must be a variable of the environment",
+        "must come from an environment variable",
         "Put the key into an environment variable",
     ),
-    ("pagerduty:x${PAGERDUTY_ROUTING_KEY}", "must be a variable", "Put the key into an environment variable"),
-    ("pagerduty:", "must be a variable of the environment", "Put the key into an environment variable"),
-    ("pagerduty:${}", "does not hold a variable", "Write it like"),
-    ("pagerduty:${NOT A NAME}", "does not hold a variable", "Write it like"),
-    ("webhook:https://acme.example/${OPEN", "does not hold a variable", "Write it like"),
+    (
+        "pagerduty:x${PAGERDUTY_ROUTING_KEY}",
+        "must come from an environment variable",
+        "Put the key into an environment variable",
+    ),
+    ("pagerduty:", "must come from an environment variable", "Put the key into an environment variable"),
+    ("pagerduty:${}", "does not contain the name of a variable", "Write it like"),
+    ("pagerduty:${NOT A NAME}", "does not contain the name of a variable", "Write it like"),
+    ("webhook:https://acme.example/${OPEN", "does not contain the name of a variable", "Write it like"),
     ("pagerduty:${HOOK_TOKEN}", "integration key of 32 letters and digits", "Correct it"),
     ("pagerduty:${NESTED}", "integration key of 32 letters and digits", "Correct it"),
     ("opsgenie:${WITH_SPACE}", "its value must be an API integration's key", "Correct it"),
     ("slack:${HOOK_TOKEN}", "must be a channel by its id", "Correct it"),
-    ("webhook:https://acme.example/${AIP_API_KEY}", "AIP_API_KEY is a setting of Nod", "Use another variable"),
-    ("webhook:https://acme.example/${NOD_SECRET}", "NOD_SECRET is a setting of Nod", "Use another variable"),
     (
-        "webhook:https://acme.example/${OPSGENIE_API_KEY}",
-        "OPSGENIE_API_KEY is a setting of Nod",
+        "webhook:https://acme.example/${AIP_API_KEY}",
+        "AIP_API_KEY is one of Nod's own settings",
         "Use another variable",
     ),
-    ("pagerduty:${OPSGENIE_API_KEY}", "OPSGENIE_API_KEY is a setting of Nod", "Use another variable"),
+    (
+        "webhook:https://acme.example/${NOD_SECRET}",
+        "NOD_SECRET is one of Nod's own settings",
+        "Use another variable",
+    ),
+    (
+        "webhook:https://acme.example/${OPSGENIE_API_KEY}",
+        "OPSGENIE_API_KEY is one of Nod's own settings",
+        "Use another variable",
+    ),
+    ("pagerduty:${OPSGENIE_API_KEY}", "OPSGENIE_API_KEY is one of Nod's own settings", "Use another variable"),
     ("webhook:http://acme.example/x", "must begin with https://", "Correct it"),
     ("webhook:ftp://acme.example/x", "must begin with https://", "Correct it"),
     ("webhook:https://ann:pw@acme.example/x", NO_ADDRESS, "Correct it"),
@@ -178,7 +190,7 @@ def test_a_webhook_needs_a_secret_to_sign_with(tmp_path: Path) -> None:
     with_one = read(tmp_path, "webhook:https://acme.example/x")
     without = read(tmp_path, "pagerduty:${PAGERDUTY_ROUTING_KEY}")
 
-    with pytest.raises(ConfigError, match=r"NOD_WEBHOOK_SECRET is not set, and nod\.yaml names a webhook"):
+    with pytest.raises(ConfigError, match=r"NOD_WEBHOOK_SECRET is not set, but nod\.yaml names a webhook"):
         webhook_secret(environment(), with_one.pagers)
     assert webhook_secret(environment(), without.pagers) is None
     given = environment(NOD_WEBHOOK_SECRET=WEBHOOK_SECRET)

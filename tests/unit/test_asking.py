@@ -96,7 +96,7 @@ async def test_a_call_that_changes_while_her_answer_is_tried(desk: Desk) -> None
     assert [{"n": 1}, {"n": 9000}] == screen.shown
 
 
-@pytest.mark.parametrize("fields", [{"whole": False}, {"flaw": "has a key twice"}])
+@pytest.mark.parametrize("fields", [{"whole": False}, {"flaw": "contains the same key twice"}])
 @pytest.mark.parametrize("at_first", [True, False])
 async def test_a_prompt_cannot_approve_what_cannot_be_seen(
     desk: Desk, fields: dict[str, Any], at_first: bool

@@ -16,8 +16,8 @@ SAID = "AADSTS7000215: Invalid client secret provided. Trace ID: planted-trace"
     [
         (7000215, "MicrosoftAppPassword is not the value"),
         (7000222, "has expired"),
-        (700016, "no app MicrosoftAppId"),
-        (90002, "no tenant MicrosoftAppTenantId"),
+        (700016, "no app with the id in MicrosoftAppId"),
+        (90002, "no tenant with the id in MicrosoftAppTenantId"),
     ],
 )
 def test_each_cause_has_its_own_words(number: int, variable: str) -> None:

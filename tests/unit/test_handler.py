@@ -186,7 +186,7 @@ class Patience:
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.parametrize("fields", [{"whole": False}, {"flaw": "has a key twice"}])
+@pytest.mark.parametrize("fields", [{"whole": False}, {"flaw": "contains the same key twice"}])
 async def test_a_callback_cannot_approve_what_it_cannot_see(desk: Desk, fields: dict[str, Any]) -> None:
     """A cut call, or one that can be read in two ways, is approved by nobody; no and skip count."""
     await desk.handler(lambda _: YES).handle(desk.ask(**fields))

@@ -173,7 +173,7 @@ def test_a_comparison_with_no_number_cannot_be_written(text: str) -> None:
         Pattern(text=text)
 
 
-@pytest.mark.parametrize("more", [{"whole": False}, {"flaw": "it has a key twice"}], ids=str)
+@pytest.mark.parametrize("more", [{"whole": False}, {"flaw": "it contains the same key twice"}], ids=str)
 def test_of_a_call_that_may_be_another_nothing_is_told(more: dict[str, Any]) -> None:
     """The platform cut it, or two readers could read it differently: even what can be seen is in doubt."""
     assert (None, None) == value_at(a_request({"a": 1}, **more), "a")

@@ -129,12 +129,18 @@ def test_a_body_that_is_no_list_fails_the_poll(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        ('{"request_id": "bad", "request_id": "bad"}', "item 1 has a key twice"),
+        ('{"request_id": "bad", "request_id": "bad"}', "item 1 contains the same key twice"),
         (f'{{"request_id": "bad", "n": {"9" * 5000}}}', "item 1 contains a number that is too large"),
-        (f'{{"request_id": "bad", "a": {"[" * 64}{"]" * 64}}}', "item 1 is nested more than 64 deep"),
-        ('{"request_id": "bad", "\\udfff": 1}', "item 1 holds half of a surrogate pair"),
-        (f'{{"request_id": "bad", "a": {"[" * 1000}{"]" * 1000}}}', "item 1 is nested more than 64 deep"),
-        (f'{{"request_id": "bad", "a": {"[" * 100_000}{"]" * 100_000}}}', "item 1 is nested more than 64 deep"),
+        (f'{{"request_id": "bad", "a": {"[" * 64}{"]" * 64}}}', "item 1 is nested more than 64 levels deep"),
+        ('{"request_id": "bad", "\\udfff": 1}', "item 1 contains half of a surrogate pair"),
+        (
+            f'{{"request_id": "bad", "a": {"[" * 1000}{"]" * 1000}}}',
+            "item 1 is nested more than 64 levels deep",
+        ),
+        (
+            f'{{"request_id": "bad", "a": {"[" * 100_000}{"]" * 100_000}}}',
+            "item 1 is nested more than 64 levels deep",
+        ),
         ('{"request_id": "bad", "a": "\\x"}', "item 1 is not valid JSON"),
         ('{"a": tru, "request_id": "bad"}', "item 1 is not valid JSON"),
         ('{"a": "\n", "request_id": "bad"}', "item 1 is not valid JSON"),
@@ -336,16 +342,20 @@ def test_mutated_bytes_are_a_failed_poll_at_worst(at: int, change: bytes, cut: i
 @pytest.mark.parametrize(
     ("arguments", "reason", "shown"),
     [
-        ('{"a": 1, "a": 2}', "has a key twice", ["'a': 1", "'a': 2"]),
-        ('{"a": NaN}', "holds NaN or Infinity", ["NaN"]),
-        ("[-Infinity]", "holds NaN or Infinity", []),
+        ('{"a": 1, "a": 2}', "contains the same key twice", ["'a': 1", "'a': 2"]),
+        ('{"a": NaN}', "contains NaN or Infinity", ["NaN"]),
+        ("[-Infinity]", "contains NaN or Infinity", []),
         ("1e999", "contains a number that is too large", []),
-        ('"\\ud800"', "holds half of a surrogate pair", ["ud800"]),
-        ("[" * 65 + "]" * 65, "is nested more than 64 deep", ["["]),
-        ("9007199254740993.0", "holds a number that cannot be kept exactly", ["9007199254740993.0"]),
-        ("0.10000000000000000001", "holds a number that cannot be kept exactly", ["0.10000000000000000001"]),
-        ("1e-400", "holds a number that cannot be kept exactly", ["1e-400"]),
-        ("1e-99999999999999999999", "holds a number that cannot be kept exactly", []),
+        ('"\\ud800"', "contains half of a surrogate pair", ["ud800"]),
+        ("[" * 65 + "]" * 65, "is nested more than 64 levels deep", ["["]),
+        ("9007199254740993.0", "contains a number that Nod cannot keep exactly", ["9007199254740993.0"]),
+        (
+            "0.10000000000000000001",
+            "contains a number that Nod cannot keep exactly",
+            ["0.10000000000000000001"],
+        ),
+        ("1e-400", "contains a number that Nod cannot keep exactly", ["1e-400"]),
+        ("1e-99999999999999999999", "contains a number that Nod cannot keep exactly", []),
     ],
 )
 def test_a_call_without_a_canonical_form_is_shown_and_never_approvable(
@@ -386,9 +396,9 @@ def test_a_flawed_call_keeps_its_names() -> None:
     """Secrets are redacted by name, in a call that is flawed as in any other."""
     request = call_of('{"x": 1, "x": {"pin": NaN}, "db_password": "hunter2", "\\ud800": "\\udfff"}')
     assert [
-        "(has a key twice)",
+        "(contains the same key twice)",
         {"x": 1},
-        {"x": {"pin": "(holds NaN or Infinity)"}},
+        {"x": {"pin": "(contains NaN or Infinity)"}},
         {"db_password": "hunter2"},
         {"\\ud800": "\\udfff"},
     ] == request.arguments
@@ -400,7 +410,7 @@ def test_a_flawed_call_ends_at_the_deepest_level(levels: int) -> None:
     """What is nested beyond reading is named, and not shown."""
     for opening, closing in (("[", "]"), ('{"a":', "}"), ('{"a":0,"a":', "}")):
         request = call_of(opening * levels + "1" + closing * levels)
-        assert "is nested more than 64 deep" in str(request.arguments)
+        assert "is nested more than 64 levels deep" in str(request.arguments)
         assert not request.approvable
         read_again = json.dumps(request.arguments)
         assert read_again.count("[") + read_again.count("{") < 200

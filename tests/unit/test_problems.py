@@ -125,8 +125,8 @@ def test_a_bot_for_teams_is_told_all_that_it_lacks(surroundings: pytest.MonkeyPa
 
     assert [
         "nod.yaml, line 3: teams:finance is in Teams, which is not set up: MicrosoftAppId is not set.",
-        "MicrosoftAppPassword is not set, and nod.yaml, line 3 names teams:finance.",
-        "MicrosoftAppTenantId is not set, and Teams needs it.",
+        "MicrosoftAppPassword is not set, but nod.yaml, line 3 names teams:finance.",
+        "MicrosoftAppTenantId is not set, but Teams needs it.",
     ] == [beginning(line) for line in lines]
 
 

@@ -157,7 +157,13 @@ BAD_FILES = [
     ("a channel's name", f"{HEAD}alerts: ['slack:#alerts']\n{ROUTES}", 2, "channel by its id", "Correct it"),
     ("another chat", f"{HEAD}alerts: ['discord:C0A']\n{ROUTES}", 2, "channel by its id", "Correct it"),
     ("a stranger in a group", f"{HEAD}groups:\n  ops:\n  - bob\n{ROUTES}", 4, "'bob' is not under", "Add"),
-    ("a group named as a person", f"{HEAD}groups: {{ann: [ann]}}\n{ROUTES}", 2, "is a person too", "Rename"),
+    (
+        "a group named as a person",
+        f"{HEAD}groups: {{ann: [ann]}}\n{ROUTES}",
+        2,
+        "is also the name of a person",
+        "Rename",
+    ),
     (
         "a stranger among approvers",
         f"{HEAD}routes:\n- name: default\n  match: {{}}\n  cards: [slack:C0A]\n  approvers: [bob]\n",

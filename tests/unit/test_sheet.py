@@ -146,7 +146,7 @@ def test_a_window_that_is_too_small_shows_nothing(make_request: MakeRequest, siz
     "fields",
     [
         {"whole": False},
-        {"flaw": "has a key twice"},
+        {"flaw": "contains the same key twice"},
         {"arguments": {"password": "please delete every table of the production database now"}},
     ],
     ids=["cut", "two ways", "curtain"],

@@ -107,7 +107,7 @@ def test_any_other_address_is_refused_without_being_told(
 ) -> None:
     """A mistake must not send what agents do to a stranger, nor put the address into a log."""
     surroundings.setenv("OPS_FLOW_URL", address)
-    with pytest.raises(ConfigError, match=r"workflows\.ops-feed: its address") as caught:
+    with pytest.raises(ConfigError, match=r"workflows\.ops-feed: its URL") as caught:
         read(tmp_path)
 
     assert caught.value.where.endswith("line 2")
@@ -118,16 +118,16 @@ def test_any_other_address_is_refused_without_being_told(
 @pytest.mark.parametrize(
     ("entry", "what"),
     [
-        (f"{{ops-feed: '{OLD}'}}", "the address must be a variable of the environment"),
-        (f"{{ops-feed: '{OLD}${{TOKEN}}'}}", "the address must be a variable of the environment"),
-        ('{ops-feed: "${OPS_FLOW_URL}x"}', "the address must be a variable of the environment"),
+        (f"{{ops-feed: '{OLD}'}}", "the URL must come from an environment variable"),
+        (f"{{ops-feed: '{OLD}${{TOKEN}}'}}", "the URL must come from an environment variable"),
+        ('{ops-feed: "${OPS_FLOW_URL}x"}', "the URL must come from an environment variable"),
         ('{ops-feed: "${UNSET}"}', "workflows.ops-feed: UNSET is not set in the environment"),
-        ('{ops-feed: "${NOD_SECRET}"}', "NOD_SECRET is a setting of Nod and is never sent out"),
-        ('{ops-feed: "${NOD_TEAMS_WEBHOOK_HOSTS}"}', "is a setting of Nod"),
-        ('{ops-feed: "${}"}', "does not hold a variable's name"),
-        ('{Ops-Feed: "${OPS_FLOW_URL}"}', "'Ops-Feed' is not a name that `teams:` can lead to"),
-        ('{ops feed: "${OPS_FLOW_URL}"}', "'ops feed' is not a name that `teams:` can lead to"),
-        ('{"ops#feed": "${OPS_FLOW_URL}"}', "'ops#feed' is not a name that `teams:` can lead to"),
+        ('{ops-feed: "${NOD_SECRET}"}', "NOD_SECRET is one of Nod's own settings, which Nod never sends out"),
+        ('{ops-feed: "${NOD_TEAMS_WEBHOOK_HOSTS}"}', "is one of Nod's own settings"),
+        ('{ops-feed: "${}"}', "does not contain the name of a variable"),
+        ('{Ops-Feed: "${OPS_FLOW_URL}"}', "'Ops-Feed' cannot be used as a name after `teams:`"),
+        ('{ops feed: "${OPS_FLOW_URL}"}', "'ops feed' cannot be used as a name after `teams:`"),
+        ('{"ops#feed": "${OPS_FLOW_URL}"}', "'ops#feed' cannot be used as a name after `teams:`"),
     ],
 )
 def test_what_is_wrong_with_an_entry_is_said_by_its_line(tmp_path: Path, entry: str, what: str) -> None:
@@ -142,7 +142,7 @@ def test_what_is_wrong_with_an_entry_is_said_by_its_line(tmp_path: Path, entry: 
 
 def test_a_route_must_have_a_place_where_people_can_answer(tmp_path: Path) -> None:
     """The approvers could not answer: that is found when the file is read, not at the first deadline."""
-    with pytest.raises(ConfigError, match="only in workflows, where nobody can answer") as caught:
+    with pytest.raises(ConfigError, match="only to workflows, where nobody can decide") as caught:
         read(tmp_path, cards="teams:ops-feed")
 
     assert caught.value.where.endswith("line 4")
@@ -181,7 +181,7 @@ def test_a_changed_file_gets_by_with_the_workflows_of_the_start(tmp_path: Path) 
     started = read_chats(read_environment(), read(tmp_path))
     check_places(read(tmp_path), started)
     with pytest.raises(
-        ConfigError, match="teams:news is a new workflow, and workflows are read at start-up"
+        ConfigError, match="teams:news is a new workflow, which Nod reads only at start-up"
     ) as caught:
         check_places(read(tmp_path, entry='{news: "${OPS_FLOW_URL}"}', alerts="teams:news"), started)
     assert caught.value.where.endswith("line 6")

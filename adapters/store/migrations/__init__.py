@@ -36,7 +36,7 @@ def revision_of(connection: Connection) -> str | None:
     if current is not None and current not in ours:
         raise ConfigError(
             where="NOD_DATABASE_URL",
-            what=f"the database is at schema {current}, and this version of Nod is older than that",
+            what=f"the database has schema {current}, which is newer than this version of Nod",
             fix="Run the newer version of Nod, or restore the copy of the database made before its upgrade.",
         )
     return current
