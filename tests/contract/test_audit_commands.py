@@ -91,7 +91,7 @@ async def test_an_honest_chain_is_verified_while_the_bot_runs(
     assert "--checkpoints" in told[1]
     file = await checkpointed(store, tmp_path)
     assert 0 == await verify(url, checkpoints=file)
-    assert "without --key" in capsys.readouterr().out
+    assert "Without --key" in capsys.readouterr().out
     public = read_or_make_key(tmp_path / "audit.key").public
     assert 0 == await verify(url, checkpoints=file, keys=[public])
     assert "  1 checkpoint agrees." == capsys.readouterr().out.splitlines()[1]

@@ -91,9 +91,9 @@ async def test_lost_decisions_are_one_alert_with_a_count(tmp_path: Path) -> None
         await work.run(10)
         pages = [alert for _, alert in work.pager.pages if alert.cause == UNDELIVERABLE]
         assert {"platform"} == {alert.approval_id for alert in pages}
-        assert "Not delivered: pay." in pages[0].text
+        assert "Not delivered: the decision on pay." in pages[0].text
         assert [None] * (len(pages) - 1) == [alert.resolved for alert in pages[:-1]]
-        assert "the platform accepts decisions again; 4 were lost" == pages[-1].resolved
+        assert "the platform accepts decisions again; 4 decisions were lost" == pages[-1].resolved
         assert () == await work.store.alerts.open_of()
 
 

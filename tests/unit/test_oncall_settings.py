@@ -187,7 +187,7 @@ def test_overrides_may_follow_one_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "kind"), [("ann", "person"), ("finance", "group")])
 def test_a_name_stands_for_one_thing(tmp_path: Path, name: str, kind: str) -> None:
     """A person, a group and who is on call are named alike wherever they are asked."""
-    with pytest.raises(ConfigError, match=f"line 7: '{name}' is a {kind} too"):
+    with pytest.raises(ConfigError, match=f"line 7: '{name}' is also the name of a {kind}"):
         read(tmp_path, TURNS, name=name)
 
 

@@ -223,7 +223,7 @@ def test_rules_are_read_in_their_order_and_numbered(tmp_path: Path) -> None:
 BAD_RESTS = [
     ("automatic:\n- {match: {}}\n", 7, "either `decide` or `callback`"),
     ("automatic:\n- {match: {}, decide: approved, callback: 'a:b'}\n", 7, "either `decide` or `callback`"),
-    ("automatic:\n- {match: {}, callback: 'a:b', note: x}\n", 7, "its own note"),
+    ("automatic:\n- {match: {}, callback: 'a:b', note: x}\n", 7, "cannot be used with a callback"),
     ("automatic:\n- {match: {}, callback: 'a.b'}\n", 7, "callback"),
     ("automatic:\n- {match: {}, decide: maybe}\n", 7, "decide"),
     ("automatic:\n- {decide: approved}\n", 7, "automatic.0.match is missing"),
