@@ -272,7 +272,7 @@ async def test_lint_names_who_is_on_call_and_cannot_be_reached(
     said = [line.partition(". ")[0] for line in lines if "on call" in line]
     assert [
         "warning: on call sre: PagerDuty does not answer, so gil is on call instead",
-        "warning: on call infra: the schedule names nobody who is in nod.yaml, so gil is on call",
+        "warning: on call infra: the schedule names nobody who is in nod.yaml, so gil is on call instead",
         "warning: on call sre: gil, who is on call when the schedule cannot be read, cannot be reached",
         "warning: on call infra: gil, who is on call when the schedule cannot be read, cannot be reached",
         "warning: on call solo: eve, who takes turns, cannot be reached",
