@@ -116,12 +116,11 @@ def _try(trials: Trials, mutants: list[Mutant], results: Results) -> None:
         for mutant in mutants:
             if not results.outcome(mutant) and mutant.name not in argued:
                 tests = [test for test in reach.tests_of(mutant) if test in trials.items]
-                # What noticed other faults of this function comes first, then its like of this file.
-                killers = results.killers[mutant.function]
-                before = sorted((test for test in tests if killers[test]), key=lambda test: -killers[test])[:5]
-                like = {test.partition("[")[0] for test in results.killers[mutant.file]}
-                others = sorted(tests, key=lambda test: test.partition("[")[0] not in like)
-                yield mutant, list(dict.fromkeys((*before, *others)))
+                # What noticed most other faults of this function and of this file comes first.
+                for of in (mutant.file, mutant.function):
+                    first = dict(results.killers[of].most_common(10))
+                    tests.sort(key=lambda test: -first.get(test, 0))
+                yield mutant, tests
 
     for number, (mutant, outcome, test) in enumerate(run(trials, left(), reach, children=CHILDREN), start=1):
         results.add(mutant, outcome, test)
