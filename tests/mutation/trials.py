@@ -113,7 +113,9 @@ class Functions:
         living = sorted(self._live[mutant.file, mutant.span.function].items())
         for code, (_, functions) in zip(codes, living, strict=True):
             for function in functions:
-                function.__code__ = code
+                # Without its super() it has no use for a cell that the function has.
+                free = function.__code__.co_freevars
+                function.__code__ = code if code.co_freevars == free else code.replace(co_freevars=free)
 
     def reached(self, data: coverage.CoverageData) -> dict[str, dict[str, int]]:
         """By test, as `Reach` keeps it."""
@@ -313,7 +315,7 @@ def run(
                     try:
                         said = fork.answer()
                     except EOFError:
-                        said = ("killed", fork.on)
+                        said = ("killed", fork.on) if fork.on else ("untested", "")
                 elif time.monotonic() > fork.until:
                     said = ("timeout", fork.on)
                 if said:
