@@ -40,8 +40,16 @@ def _due() -> Select[Any]:
     )
 
 
-#: Asked at each round, so it is made once.
+def _open(by_id: bool, by_cause: bool) -> Select[Any]:
+    wanted = [_L.resolved.is_(None)]
+    wanted += [_L.approval_id.in_(bindparam("ids", expanding=True))] if by_id else []
+    wanted += [_L.cause.in_(bindparam("causes", expanding=True))] if by_cause else []
+    return select(tables.alerts).where(*wanted).order_by(_L.raised_at, _L.approval_id, _L.cause)
+
+
+#: Asked at each round, so they are made once; the second by whether it is by id, and by cause.
 _DUE = _due()
+_OPEN = {(by_id, by_cause): _open(by_id, by_cause) for by_id in (False, True) for by_cause in (False, True)}
 
 
 class SqlAlerts(Part):
@@ -104,13 +112,12 @@ class SqlAlerts(Part):
         self, *, approval_id: str | Sequence[str] | None = None, cause: str | Collection[str] | None = None
     ) -> tuple[Alert, ...]:
         """What is not given narrows nothing down."""
-        statement = select(tables.alerts).where(_L.resolved.is_(None))
+        given: dict[str, Any] = {}
         if approval_id is not None:
-            ids = [approval_id] if isinstance(approval_id, str) else approval_id
-            statement = statement.where(_L.approval_id.in_(ids))
+            given["ids"] = [approval_id] if isinstance(approval_id, str) else list(approval_id)
         if cause is not None:
-            statement = statement.where(_L.cause.in_([cause] if isinstance(cause, str) else sorted(cause)))
-        rows = await self._database.fetch(statement.order_by(_L.raised_at, _L.approval_id, _L.cause))
+            given["causes"] = [cause] if isinstance(cause, str) else sorted(cause)
+        rows = await self._database.fetch(_OPEN["ids" in given, "causes" in given], given)
         return tuple(value_in(row, Alert, tables.alerts) for row in rows)
 
     async def unacknowledged(self, raised_before: datetime) -> int:

@@ -14,7 +14,7 @@ from bot.alerts import CARD_REFUSED, NO_CARD
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
-from bot.flow import BATCH, earliest
+from bot.flow import BATCH, Together, earliest
 from bot.flow.chat_step import ChatStep, StepDeps, not_delivered
 from bot.flow.no_card import NoCard
 from bot.flow.sights import Sights
@@ -51,6 +51,7 @@ class Show(ChatStep):
     def __init__(self, deps: StepDeps, *, seal: Seal, sights: Sights | None = None) -> None:
         super().__init__(deps)
         self._seal, self._sights = seal, sights or Sights()
+        self._shown = Together(self._shown_all)
         self._no_card = NoCard(store=deps.store, clock=deps.clock)
         #: Until when a chat takes no new message in a place.
         self._cooling: dict[Destination, datetime] = {}
@@ -177,10 +178,16 @@ class Show(ChatStep):
         except Unavailable as error:
             await self._put_off(placement, approval, error)
         else:
-            await placements.shown(placement.card_id, ref=ref, revision=card.revision, digest=card.digest)
+            await self._shown.do(
+                Posted(card_id=placement.card_id, ref=ref, revision=card.revision, digest=card.digest)
+            )
             if placement.superseded:
                 await placements.give_up(placement.card_id)  # it shows its final state
             log.info("card_updated", channel=channel, revision=card.revision, state=card.state.value)
+
+    async def _shown_all(self, cards: Sequence[Posted]) -> Sequence[None]:
+        await self._store.placements.posted(cards)
+        return [None] * len(cards)
 
     async def _card(self, placement: Placement, approval: Approval) -> Card:
         policy = self._policy()
