@@ -14,9 +14,11 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Integer,
     Select,
     Update,
     and_,
+    bindparam,
     case,
     cast,
     delete,
@@ -114,19 +116,12 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
 
     async def closable(self, *, most: int) -> tuple[str, ...]:
         """Ids only, and none of those for which a `close` would be refused."""
-        done = select(_A.id).where(_A.stage == Stage.SETTLED, *nothing_owed()).order_by(_A.deadline, _A.id)
-        return tuple(row[_A.id] for row in await self._database.fetch(done.limit(most)))
+        return tuple(row[_A.id] for row in await self._database.fetch(_CLOSABLE, {"most": most}))
 
     async def open_by_agent(self, *, at_least: int) -> Mapping[str, int]:
         """Counted in an index, without reading a call."""
-        together = func.count().label("together")
-        statement = (
-            select(_A.agent, together)
-            .where(_A.stage == Stage.OPEN, _A.rule.is_(None), _A.agent.is_not(None))
-            .group_by(_A.agent)
-            .having(together >= at_least)
-        )
-        return {row[_A.agent]: row["together"] for row in await self._database.fetch(statement)}
+        rows = await self._database.fetch(_BY_AGENT, {"at_least": at_least})
+        return {row[_A.agent]: row["together"] for row in rows}
 
     async def open_by_route(self) -> Mapping[str, int]:
         """Counted without reading a call."""
@@ -343,6 +338,22 @@ def nothing_owed() -> tuple[ColumnElement[bool], ...]:
         .correlate(tables.approvals)
     )
     return _A.told, ~card, ~word
+
+
+#: Asked at each round, so these are made once.
+_CLOSABLE = (
+    select(_A.id)
+    .where(_A.stage == Stage.SETTLED, *nothing_owed())
+    .order_by(_A.deadline, _A.id)
+    .limit(bindparam("most", type_=Integer))
+)
+_TOGETHER = func.count().label("together")
+_BY_AGENT = (
+    select(_A.agent, _TOGETHER)
+    .where(_OPEN, _A.rule.is_(None), _A.agent.is_not(None))
+    .group_by(_A.agent)
+    .having(bindparam("at_least") <= _TOGETHER)
+)
 
 
 def _portion(after: Cursor | None) -> Select[Any]:

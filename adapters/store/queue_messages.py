@@ -35,21 +35,29 @@ _WAITING = (_P.card_id, _A.id, _A.agent, _A.first_seen, _A.deadline, _P.up_by)
 EMPTY = "empty"
 
 
+def _lines() -> Select[Any]:
+    """Of each place where cards wait in line: how many, and which is the first."""
+    of = (_P.surface, _P.channel)
+    unmet = (func.count() - func.count(_P.up_by)).label("unmet")
+    up_by = func.min(_P.up_by, type_=_P.up_by.type).label("up_by")
+    first = func.min(_P.deadline, type_=_P.deadline.type).label("deadline")
+    return select(*of, func.count().label("count"), unmet, up_by, first).where(UNTRIED).group_by(*of)
+
+
+#: Asked at each round, so it is made once.
+_LINES = _lines()
+
+
 class SqlQueueMessages(Part):
     """`bot.store.QueueMessages` over a database."""
 
     async def lines(self) -> Mapping[Destination, Line]:
         """Counted in their index; a row for each place."""
-        of = (_P.surface, _P.channel)
-        unmet = (func.count() - func.count(_P.up_by)).label("unmet")
-        up_by = func.min(_P.up_by, type_=_P.up_by.type).label("up_by")
-        first = func.min(_P.deadline, type_=_P.deadline.type).label("deadline")
-        counted = select(*of, func.count().label("count"), unmet, up_by, first).where(UNTRIED).group_by(*of)
         return {
             value_in(row, Destination, tables.placements): Line(
                 count=row["count"], unmet=row["unmet"], up_by=row["up_by"], deadline=row["deadline"]
             )
-            for row in await self._database.fetch(counted)
+            for row in await self._database.fetch(_LINES)
         }
 
     async def unmet(self, *, most: int) -> tuple[Waiting, ...]:
