@@ -20,10 +20,10 @@ quick: .venv/ready
 
 # Most of the longer tests wait more than they compute (tests/conftest.py), so there are two for each of two cores.
 # `make test-all` runs whole what this samples (tests/sampling.py).
-# Those that promise a second of real time go before, one by one; only their files are read for them.
+# Those that promise a second of real time go before, one to a core; only their files are read for them.
 CALM = $$(grep -rl --include='test_*.py' 'mark\.calm' tests)
 test: .venv/ready .sdk/ready
-	$(PY) -m pytest -m "calm and not slow" $(CALM)
+	$(PY) -m pytest -n 2 --dist loadgroup -m "calm and not slow" $(CALM)
 	$(PY) -m pytest -n 4 --dist loadgroup -m "not slow and not calm"
 
 # The long ones measure lateness, and are not held up by more than their own work.
