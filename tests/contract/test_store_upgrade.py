@@ -175,14 +175,15 @@ async def test_a_card_that_was_out_of_date_before_the_upgrade_is_found(fresh_url
 
 
 async def test_a_second_chat_and_the_policy_answer_after_an_upgrade(fresh_url: str) -> None:
-    """Votes and decisions of any chat and of a policy are taken, and cards in Teams; a policy shows nothing."""
+    """The database names no chat and no kind of step; of a policy it knows that nothing is shown there."""
     left_behind(fresh_url, "0002", ROWS_OF_TWO)
     async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS):
         pass
     for table in ("votes", "decisions"):
         for surface in ("fax", "teams", "policy", "slack"):
             run(fresh_url, f"UPDATE {table} SET surface = '{surface}'")
-    run(fresh_url, "UPDATE placements SET surface = 'teams'")
+    run(fresh_url, "UPDATE placements SET surface = 'fax'")
+    run(fresh_url, "UPDATE rungs SET action = 'shout'")
     for statement in (
         "UPDATE placements SET surface = 'policy'",
         "UPDATE audit SET body = 'x'",
