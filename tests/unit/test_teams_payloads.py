@@ -46,6 +46,12 @@ def test_what_is_no_activity_is_a_400(body: bytes) -> None:
     assert 400 == status(body)
 
 
+def test_a_refusal_says_why_and_nothing_else() -> None:
+    """For the log."""
+    untrusted = Untrusted(403, "for another bot")
+    assert ("for another bot", 403) == (str(untrusted), untrusted.status)
+
+
 def test_half_a_character_is_no_text() -> None:
     """It could not be stored."""
     assert 400 == status(json.dumps(ACTIVITY | {"text": "\ud800"}).encode())
