@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -30,7 +30,6 @@ from adapters.periodic import (
     refusal_alerts,
     self_checking,
 )
-from adapters.platform.client import open_platform
 from adapters.plugins import Chats, check_places, read_chats, workflows_of
 from adapters.policy_in_force import PolicyInForce
 from adapters.relay import WAKE_PATH, WakeEndpoint
@@ -38,11 +37,14 @@ from adapters.runtime import Runtime, run_steps
 from adapters.settings import (
     Environment,
     PolicyFile,
+    SourceAddress,
+    all_sources,
     check_schedule_keys,
     plain,
     read_policy_file,
     webhook_secret,
 )
+from adapters.sources import Polled, check_kinds, open_sources, silent
 from adapters.store.open import SqlStore, open_store
 from adapters.test_card import CardTester, DeskSwitch, NoPlatform
 from adapters.watch import (
@@ -58,10 +60,10 @@ from adapters.web import front, serve_front
 from bot.callbacks import FunctionCallbacks, callbacks_of
 from bot.flow import Liveness, WakeUps
 from bot.flow.desk import FrontDesk
-from bot.flow.ingest import Ingest
-from bot.flow.polls import Polls
+from bot.flow.polls import BLIND_AFTER
 from bot.flow.sights import Sights
-from bot.ports import Clock, Directory, Pager, Source, utc_now
+from bot.ports import Clock, Directory, Pager, utc_now
+from bot.protocol import GLAIP
 from bot.records import Step
 from bot.routing import Rules
 from bot.seal import Seal, Signing
@@ -71,6 +73,8 @@ from bot.surface import ConversationRef, Destination, Surface
 #: How often every step looks for work without a wake-up, in case one was lost.
 SWEEP_EVERY = timedelta(seconds=1)
 OpenChats = Mapping[Surface, OpenChat]
+#: Without a good poll of any source for so long, the bot is not ready for its work.
+UNREAD_AFTER = timedelta(seconds=10)
 log = structlog.get_logger()
 
 
@@ -97,6 +101,7 @@ class _Base:
     file: PolicyFile
     read: Callable[[], PolicyFile]  #: the policy file as it is now; raises ConfigError
     chats: Chats
+    sources: tuple[SourceAddress, ...]
     callbacks: FunctionCallbacks
     secrets: tuple[str, ...]  #: NOD_SECRET, the current one first
     wall: Clock  #: the machine's clock
@@ -139,7 +144,6 @@ async def open_nod(
         met = rehearsal.met if rehearsal else ()
         memory = await enter(_open_memory(base, met, accept_rollback=accept_rollback))
         store, stored = memory.store, memory.stored
-        source: Source = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
         policy = _policy_in_force(base, store)
         front_desk = FrontDesk(
             store=store, policy=policy.policy, seal=seal, clock=now, metrics=metrics, sights=sights,
@@ -156,24 +160,25 @@ async def open_nod(
             memory.pagers[str(place)] = opened[place.surface].pager(place.channel)
         await _keep_people(stack, base, opened, policy)
         wake = _wake_endpoint(base)
-        ingest = Ingest(
-            source=source, store=store, policy=policy.policy, clock=now, metrics=metrics,
-            run_of=wake.run_of if wake else None, heard=now.heard,
+        polled = await open_sources(
+            stack, base.sources, every=file.poll_every, store=store, policy=policy.policy, clock=now,
+            metrics=metrics, run_of=wake.run_of if wake else None,
+            instead=NoPlatform(clock=now) if rehearsal else None,
         )  # fmt: skip
         runtime = Runtime(
-            ingests=(ingest,), store=store, chats=chats, pagers=memory.pagers,
+            ingests=[one.ingest for one in polled], store=store, chats=chats, pagers=memory.pagers,
             callbacks=base.callbacks, policy=policy.policy, reach=policy.reach, seal=seal, clock=now,
             metrics=metrics, ring_of=wake_ups.ring_of, sights=sights,
         )  # fmt: skip
         chores = keeping(policy, stored, memory.alerts, memory.signer, clock)
         chores |= await self_checking(
             environment, store=store, alerts=memory.alerts, chats=chats, policy=policy.policy,
-            blind=lambda: _blind(ingest.polls, now(), file.poll_every) or memory.signer.missing,
+            blind=lambda: "; ".join(silent(polled, now(), least=BLIND_AFTER)) or memory.signer.missing,
             liveness=liveness, pulse=pulse, clock=now, metrics=metrics, stack=stack,
         )  # fmt: skip
         await enter(run_steps(runtime, wake_ups=wake_ups, liveness=liveness, chores=chores))
-        address = await enter(_serve(base, opened, wake, ingest.polls, memory.alerts))
-        await enter(open_timer(_ticks(base, pulse)))
+        address = await enter(_serve(base, opened, wake, polled, memory.alerts))
+        await enter(open_timer(_ticks(base, pulse, polled)))
         await enter(_open_tests(base, desk, opened, policy))
         watchdog = Watchdog(pulse=pulse, spool=memory.spool, clock=clock, silent=lambda: stored.is_silent)
         stack.enter_context(watched(watchdog))
@@ -188,6 +193,7 @@ async def _base(
     """Reads the settings. Raises ConfigError."""
     callbacks = FunctionCallbacks()
     chats: Chats | None = None
+    sources: tuple[SourceAddress, ...] | None = None
 
     def read() -> PolicyFile:
         file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
@@ -195,6 +201,10 @@ async def _base(
             check_places(file, chats)
             if file.workflows != workflows_of(chats):
                 log.warning("counts_from_the_next_start", setting="workflows")
+        now = all_sources(environment, file.sources)
+        check_kinds(now)
+        if sources is not None and now != sources:
+            log.warning("counts_from_the_next_start", setting="sources")
         webhook_secret(environment, file.pagers)
         check_schedule_keys(environment, file.policy)
         if rehearsal:
@@ -204,9 +214,10 @@ async def _base(
         return file
 
     file = await asyncio.to_thread(read)
-    chats = read_chats(environment, file)
+    chats, sources = read_chats(environment, file), all_sources(environment, file.sources)
+    sources = sources[:1] if rehearsal else sources
     return _Base(
-        environment=environment, file=file, read=read, chats=chats, callbacks=callbacks,
+        environment=environment, file=file, read=read, chats=chats, sources=sources, callbacks=callbacks,
         secrets=environment.seal_secrets(), wall=wall, clock=Timepiece(wall=wall, elapsed=elapsed),
         wake_ups=WakeUps(), metrics=PrometheusMetrics(),
     )  # fmt: skip
@@ -257,10 +268,6 @@ def _policy_in_force(base: _Base, store: Store) -> PolicyInForce[PolicyFile]:
     )  # fmt: skip
 
 
-def _platform(environment: Environment, clock: Clock) -> AbstractAsyncContextManager[Source]:
-    return open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=clock)
-
-
 def _open_tests(
     base: _Base, desk: DeskSwitch, chats: OpenChats, policy: PolicyInForce[PolicyFile]
 ) -> AbstractAsyncContextManager[None]:
@@ -280,26 +287,38 @@ def _open_tests(
 
 
 def _serve(
-    base: _Base, chats: OpenChats, wake: WakeEndpoint | None, polls: Polls, alerts: AlertFallback
+    base: _Base, chats: OpenChats, wake: WakeEndpoint | None, polled: Sequence[Polled], alerts: AlertFallback
 ) -> AbstractAsyncContextManager[str]:
     """The web front; yields its address."""
     receivers: dict[str, Receiver] = {WAKE_PATH: wake} if wake else {}
     for chat in chats.values():
         receivers |= chat.receivers
-    environment, every = base.environment, base.file.poll_every
+    environment = base.environment
+
+    def unread(*, all_of_them: bool) -> list[str]:
+        found = silent(polled, base.clock(), least=UNREAD_AFTER)
+        return found if all_of_them == (len(found) == len(polled)) else []
+
     app = front(
         receivers=receivers,
-        troubles=lambda: [*_troubles(polls, base.clock(), every), *alerts.problems()],
+        troubles=lambda: [*unread(all_of_them=True), *alerts.problems()],
+        partly=lambda: unread(all_of_them=False),
         health=alerts.problems,
         metrics=base.metrics.exposition,
     )
     return serve_front(app, host=environment.host, port=environment.port, keep_alive=environment.keep_alive)
 
 
-def _ticks(base: _Base, pulse: LoopLiveness) -> Mapping[str, tuple[timedelta, Callable[[], None]]]:
+def _ticks(
+    base: _Base, pulse: LoopLiveness, polled: Sequence[Polled]
+) -> Mapping[str, tuple[timedelta, Callable[[], None]]]:
     """What the ticker does: it wakes steps and shows that the loop is alive."""
+    names = [one.ingest.source.name for one in polled]
     return {
-        "poll": (base.file.poll_every, lambda: base.wake_ups.ring(Step.INGEST)),
+        **{
+            f"poll:{name}": (one.every, partial(base.wake_ups.ring, Step.INGEST, source=name))
+            for name, one in zip(names, polled, strict=True)
+        },
         "sweep": (SWEEP_EVERY, lambda: base.wake_ups.sweep(base.clock())),
         "pulse": (PULSE_EVERY, pulse.beat),
     }
@@ -307,7 +326,7 @@ def _ticks(base: _Base, pulse: LoopLiveness) -> Mapping[str, tuple[timedelta, Ca
 
 def _wake_endpoint(base: _Base) -> WakeEndpoint | None:
     """Where the relay asks for a poll; None without its token in the settings."""
-    token, ring = plain(base.environment.relay_token), base.wake_ups.ring
+    token, ring = plain(base.environment.relay_token), partial(base.wake_ups.ring, source=GLAIP)
     return WakeEndpoint(token, poll=lambda: ring(Step.INGEST), metrics=base.metrics) if token else None
 
 
@@ -368,20 +387,3 @@ async def schedule_keepers(
             opsgenie_url=environment.opsgenie_url,
         )
     )
-
-
-def _blind(polls: Polls, now: datetime, poll_every: timedelta) -> str | None:
-    """Why the platform is unreadable, for the heartbeat; None while it can be read."""
-    since = polls.last_good
-    patience = max(3 * poll_every, timedelta(seconds=30))
-    return "no successful poll of the platform" if since is None or now - since > patience else None
-
-
-def _troubles(polls: Polls, now: datetime, poll_every: timedelta) -> list[str]:
-    """What keeps the bot from its work, for `GET /readyz`."""
-    patience = max(3 * poll_every, timedelta(seconds=10))
-    if polls.last_good is None:
-        return ["no successful poll of the platform yet"]
-    if now - polls.last_good > patience:
-        return [f"no successful poll of the platform since {polls.last_good.isoformat(timespec='seconds')}"]
-    return []

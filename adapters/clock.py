@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.ports import WORST_SKEW, Clock
+from bot.protocol import GLAIP
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
 
@@ -33,6 +34,7 @@ class Timepiece:
         self._wall, self._elapsed = wall, elapsed
         self._ahead = timedelta()  #: how far the wall clock is ahead of this one
         self._steps = timedelta()  #: how far it was set while nobody could tell that it is right
+        self._wall_skews: dict[str, timedelta] = {}  #: by source: how far the wall clock is ahead of each
         self._begun, self._since = wall(), elapsed()
 
     def __call__(self) -> datetime:
@@ -49,19 +51,24 @@ class Timepiece:
         if abs(step) > STEP:
             self._ahead += step
             self._steps += step
+            self._wall_skews = {source: skew + step for source, skew in self._wall_skews.items()}
         return wall
 
-    def heard(self, skew: timedelta | None) -> timedelta | None:
+    def heard(self, skew: timedelta | None, *, source: str = GLAIP) -> timedelta | None:
         """A poll told how far this clock is ahead of the platform's; how far the wall clock is.
+
+        Of several platforms the one counts whose clock is nearest to the wall clock: one that is wrong alone
+        must not move the deadlines of the others.
 
         Where the platform tells nothing, what waits was written down by this clock, so it goes on; a wall
         clock that was set counts from the next start.
         """
         if skew is None:
             return self._ahead or None
-        wall_skew = skew + self._ahead
+        told = self._wall_skews[source] = skew + self._ahead
+        wall_skew = min(self._wall_skews.values(), key=abs)
         if abs(wall_skew) <= WORST_SKEW:
             self._ahead = self._steps = timedelta()
-        elif abs(skew) > WORST_SKEW:
+        elif abs(wall_skew - self._ahead) > WORST_SKEW:
             self._ahead = wall_skew
-        return wall_skew
+        return told

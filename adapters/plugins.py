@@ -14,6 +14,7 @@ from adapters.chat.plugin import ChatSetUp, not_set_up
 from adapters.settings import (
     Environment,
     PolicyFile,
+    all_sources,
     check_schedule_keys,
     is_workflow,
     read_policy_file,
@@ -22,6 +23,7 @@ from adapters.settings import (
 from adapters.settings.environment import read_what_is_right
 from adapters.settings.problems import Problems
 from adapters.slack_plugin import slack_lacks, slack_set_up
+from adapters.sources import check_kinds
 from adapters.teams_plugin import TeamsSetUp, teams_set_up
 from bot.errors import ConfigError
 from bot.surface import Surface
@@ -61,6 +63,8 @@ def read_settings(check: Callable[[Environment], object] = lambda _: None) -> Se
         chats = more.attempt(partial(read_chats, environment, file))
         more.attempt(partial(webhook_secret, environment, file.pagers))
         more.attempt(partial(check_schedule_keys, environment, file.policy))
+        sources = more.attempt(partial(all_sources, environment, file.sources))
+        more.attempt(partial(check_kinds, sources or ()))
     problems.add(one for one in more if one.where not in wrong)
     if file is None or chats is None or problems:
         raise problems.together()

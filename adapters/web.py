@@ -23,7 +23,6 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _TROUBLES: Schema = {"type": "array", "items": _TEXT}
-_NONE: Schema = {"type": "array", "maxItems": 0}
 _SOME: Schema = {**_TROUBLES, "minItems": 1}
 
 
@@ -41,7 +40,7 @@ def document(receivers: Mapping[str, Receiver]) -> Schema:
         "/readyz": {
             "get": _get(
                 "Whether Nod can do its work",
-                _json("Nod can", {"status": {"const": "ready"}, "troubles": _NONE}),
+                _json("Nod can, or a part of it", {"status": {"const": "ready"}, "troubles": _TROUBLES}),
                 _json("Nod cannot; the body says why", {"status": {"const": "not ready"}, "troubles": _SOME}),
             )
         },
@@ -106,12 +105,14 @@ def front(
     receivers: Mapping[str, Receiver],
     troubles: Callable[[], list[str]],
     health: Callable[[], list[str]],
+    partly: Callable[[], list[str]] = list,
     metrics: Callable[[], tuple[bytes, str]],
 ) -> Starlette:
     """The routes. `receivers` says, by path, who answers what a chat posts there.
 
-    `troubles` says what keeps the bot from its work, in words; empty means ready. `health` says what a person
-    has to know although the alerts cannot be relied on to tell; empty means alive.
+    `troubles` says what keeps the bot from its work, in words; empty means ready. `partly` says what keeps it
+    from a part of it, such as one source of several: clicks for the others come in here, too. `health` says
+    what a person has to know although the alerts cannot be relied on to tell; empty means alive.
     """
 
     def posted(receiver: Receiver) -> Callable[[Request], Awaitable[Response]]:
@@ -135,7 +136,7 @@ def front(
 
     async def readyz(_: Request) -> Response:
         found = troubles()
-        status = {"status": "not ready" if found else "ready", "troubles": found}
+        status = {"status": "not ready" if found else "ready", "troubles": [*found, *partly()]}
         return JSONResponse(status, status_code=503 if found else 200)
 
     async def measured(_: Request) -> Response:

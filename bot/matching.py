@@ -112,12 +112,17 @@ class Pattern:
         return _fits_glob(_as_text(value), self.bare, _decimal(value) if isinstance(value, str) else number)
 
 
+#: The names that a condition can be about.
+NAMES = ("tool", "agent", "source", "platform")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """All of these must fit, and `without` must not. Globs match whole names and are case-sensitive."""
 
     tool: Pattern | None = None
     agent: Pattern | None = None
+    source: Pattern | None = None
     platform: Pattern | None = None
     arguments: tuple[tuple[str, Pattern], ...] = ()  #: dotted path -> expectation
     without: Match | None = None
@@ -127,6 +132,7 @@ class Match:
         names = (
             (self.tool, request.tool_name),
             (self.agent, request.agent_id),
+            (self.source, request.source),
             (self.platform, request.platform),
         )
         told = [pattern.fits(name) for pattern, name in names if pattern is not None]
@@ -141,7 +147,7 @@ class Match:
     def __str__(self) -> str:
         """In words, as nod.yaml has it: `tool pay_*, amount >= 1000, but not agent test_*`."""
         parts = [
-            *(f"{name} {one.text}" for name in ("tool", "agent", "platform") if (one := getattr(self, name))),
+            *(f"{name} {one.text}" for name in NAMES if (one := getattr(self, name))),
             *(f"{path} {pattern.text}" for path, pattern in self.arguments),
             *([f"but not {self.without}"] if self.without else []),
         ]

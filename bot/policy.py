@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.approval import LONGEST_NOTE, Approval
 from bot.errors import Refusal, Refused
 from bot.matching import value_at
-from bot.protocol import HITLDecision, HITLRequest
+from bot.protocol import GLAIP, HITLDecision, HITLRequest
 from bot.redaction import Redaction
 from bot.requester import Named, named_in
 from bot.rotation import OnCall
@@ -63,6 +63,7 @@ class Policy:
     unasked: frozenset[Surface] = frozenset()
     flood: int = 30  #: this many open requests of one agent have cards of their own
     agents: Mapping[str, str] = field(default_factory=dict)  #: agent id -> the name that a person gave it
+    sources: tuple[str, ...] = (GLAIP,)  #: the platforms that ask
     run_link: str | None = None  #: the address of a run's page, with `{run_id}` in it
     docs_url: str | None = None  #: where docs/ is served; without it refusals carry no link
     version: str = ""  #: a fingerprint of the file, for the audit

@@ -21,6 +21,7 @@ from bot.wording import (
     Saying,
     Shown,
     agent_named,
+    asker_named,
     beaten_by,
     called,
     first_names,
@@ -59,7 +60,7 @@ def words_in(saying: Saying) -> int:
 
 def lead_of(approval: Approval, state: CardState, *, policy: Policy, now: datetime) -> Saying:
     """Which agent asks, which person it asks for, and until when."""
-    agent = agent_named(policy, approval.request.agent_id)
+    agent = asker_named(policy, approval.request)
     route = policy.route_named(approval.route)
     handles = requesters_named(policy, route, approval.request) if route else frozenset()
     people = tuple(policy.people[handle] for handle in handles if handle in policy.people)

@@ -13,6 +13,7 @@ from unicodedata import normalize
 from bot.approval import TIMEOUTS, Approval, Outcome, Stage
 from bot.call import LONGEST_KEPT, LONGEST_NAME, Line, masked_name, size_of
 from bot.policy import Person, Policy, approvers_of, kept_out
+from bot.protocol import HITLRequest
 
 
 class Shown(StrEnum):
@@ -185,6 +186,12 @@ def agent_named(policy: Policy, agent_id: str) -> str:
     return quoted_name(agent_id)
 
 
+def asker_named(policy: Policy, request: HITLRequest) -> str:
+    """The agent, and where there are several sources, by which of them it asks."""
+    agent = agent_named(policy, request.agent_id)
+    return f"{agent} ({request.source})" if len(policy.sources) > 1 else agent
+
+
 def _alike(name: str) -> str:
     """What a hurried reader sees of a name: its letters and digits."""
     return "".join(filter(str.isalnum, normalize("NFKC", name).casefold()))
@@ -203,7 +210,7 @@ def notification_of(approval: Approval, state: CardState, *, policy: Policy, now
     """The one line for a phone's lock screen and a screen reader."""
     title = title_of(approval, state)
     if state is CardState.OPEN:
-        agent = agent_named(policy, approval.request.agent_id)
+        agent = asker_named(policy, approval.request)
         if approval.deadline.unknown:
             return (f"{title} {agent}",)
         return (f"{title} {agent}, by ", moment_of(approval.deadline.at, now=now))
@@ -222,7 +229,7 @@ def folded_call(lines: tuple[Line, ...]) -> str:
 
 def waiting_name(approval: Approval, *, policy: Policy) -> str:
     """One line of a queue message: which tool, and for which agent."""
-    return f"{quoted_name(approval.request.tool_name)} ({agent_named(policy, approval.request.agent_id)})"
+    return f"{quoted_name(approval.request.tool_name)} ({asker_named(policy, approval.request)})"
 
 
 def listed(names: list[str], word: str, *, most: int = 3) -> str:

@@ -23,7 +23,7 @@ from adapters.settings import Environment, conversion, models, read_policy_file
 from adapters.settings.lines import parse_yaml
 from adapters.settings.models import json_schema
 from adapters.store.open import open_store
-from bot import policy
+from bot import matching, policy
 from bot.alerts import KINDS
 from bot.audit import Fact
 from bot.errors import Refusal
@@ -142,7 +142,7 @@ def test_every_condition_of_a_match_has_its_row() -> None:
     """Conditions have no model of their own: those that are taken are in the reference, and no other."""
     table = rows(section(REFERENCE, "match"))
 
-    assert sorted([*conversion._NAMES, f"{conversion._ARGUMENTS}<path>", "not"]) == sorted(table)
+    assert sorted([*matching.NAMES, f"{conversion._ARGUMENTS}<path>", "not"]) == sorted(table)
 
 
 def test_every_refusal_has_its_section() -> None:

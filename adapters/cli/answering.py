@@ -15,8 +15,9 @@ from uuid import UUID
 
 import structlog
 
-from adapters.platform.client import open_platform
+from adapters.cli.pending import the_one
 from adapters.settings import Environment
+from adapters.sources import open_source
 from adapters.terminal.prompt import response_of
 from bot.approval import LONGEST_NOTE, Outcome
 from bot.errors import ConfigError, Unavailable
@@ -47,6 +48,7 @@ async def answer(
     note: str | None,
     force: bool = False,
     patience: timedelta | None = PATIENCE,
+    source: str | None = None,
 ) -> int:
     """Answer one request; 0 when the platform took the answer, 1 when the request is no longer pending.
 
@@ -57,11 +59,10 @@ async def answer(
         raise ConfigError("ID", "is empty", _SEE)
     if note is not None and len(note) > LONGEST_NOTE:
         raise ConfigError("--note", f"is {len(note)} characters long", f"Use at most {LONGEST_NOTE}.")
-    async with open_platform(
-        environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=utc_now
-    ) as platform:
+    address = the_one(environment, source)
+    async with open_source(address, utc_now, named=False) as platform:
         end = None if patience is None else utc_now() + patience
-        async with _given_up(end, f"{environment.aip_api_url} did not answer in time. No decision was sent."):
+        async with _given_up(end, f"{address.url} did not answer in time. No decision was sent."):
             # The deadline is in the list; until the list is read, the usual window is assumed.
             listing = await tried_until(
                 platform.pending,
@@ -77,7 +78,7 @@ async def answer(
         if verdict is HITLDecision.APPROVED and not force:
             _check_readable(request)
         deadline = deadline_of(request, first_seen=listing.began_at, default=USUAL_WINDOW).at
-        async with _given_up(end, f"{environment.aip_api_url} did not answer in time. {_PERHAPS}"):
+        async with _given_up(end, f"{address.url} did not answer in time. {_PERHAPS}"):
             ended = await post_until(
                 platform,
                 request,

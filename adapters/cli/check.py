@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -15,7 +16,7 @@ from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
 from adapters.periodic import checkpoints_of
 from adapters.plugins import Chats, read_settings
-from adapters.settings import Environment, PolicyFile, is_workflow
+from adapters.settings import Environment, PolicyFile, all_sources, is_workflow
 from adapters.store.open import open_store
 from bot.errors import ConfigError, Forbidden, InUse, NodError, Unavailable
 from bot.policy import Policy
@@ -55,7 +56,10 @@ def _settings(found: EnvFile) -> Finding:
 
 
 async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> AsyncIterator[Finding]:
-    yield await platform_finding(environment)
+    sources = all_sources(environment, file.sources)
+    looks = (platform_finding(one, named=len(sources) > 1) for one in sources)
+    for finding in await asyncio.gather(*looks):
+        yield finding
     database, runs = await _database(environment)
     yield database
     async with AsyncExitStack() as stack:

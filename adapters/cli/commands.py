@@ -61,6 +61,10 @@ RequestId = Annotated[
     str, typer.Argument(metavar="ID", help="The request id, or at least its first 8 characters.")
 ]
 Note = Annotated[str | None, typer.Option(metavar="TEXT", help="A note to the agent.")]
+SourceName = Annotated[
+    str | None,
+    typer.Option("--source", metavar="NAME", show_default=False, help="A source in nod.yaml, or glaip."),
+]
 Wait = Annotated[
     bool, typer.Option("--wait", help="Retry until the request's deadline (default: for 10 seconds).")
 ]
@@ -217,12 +221,14 @@ def _test_card(
 
 
 @command("pending")
-def _pending(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def _pending(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, source: SourceName = None
+) -> None:
     """List the pending requests."""
     from adapters.cli.pending import pending
     from adapters.settings import read_environment
 
-    end(pending(read_environment(), as_json=as_json))
+    end(pending(read_environment(), as_json=as_json, source=source))
 
 
 @command("watch")
@@ -230,11 +236,12 @@ def _watch(
     interactive: Annotated[
         bool, typer.Option("--interactive", help="Show each call and answer it with a key.")
     ] = False,
+    source: SourceName = None,
 ) -> None:
     """Show the pending requests live, with the time left."""
     from adapters.cli.watch import watch
 
-    end(watch(interactive=interactive), logs=SILENT)
+    end(watch(interactive=interactive, source=source), logs=SILENT)
 
 
 @command("approve")
@@ -245,32 +252,36 @@ def _approve(
         bool, typer.Option("--force", help="Also approve a call that is truncated or ambiguous.")
     ] = False,
     wait: Wait = False,
+    source: SourceName = None,
 ) -> None:
     """Approve a request directly on the platform."""
-    _answer("approved", request_id, note=note, force=force, wait=wait)
+    _answer("approved", request_id, note=note, force=force, wait=wait, source=source)
 
 
 @command("reject")
-def _reject(request_id: RequestId, note: Note = None, wait: Wait = False) -> None:
+def _reject(request_id: RequestId, note: Note = None, wait: Wait = False, source: SourceName = None) -> None:
     """Reject a request directly on the platform."""
-    _answer("rejected", request_id, note=note, wait=wait)
+    _answer("rejected", request_id, note=note, wait=wait, source=source)
 
 
 @command("skip")
-def _skip(request_id: RequestId, note: Note = None, wait: Wait = False) -> None:
+def _skip(request_id: RequestId, note: Note = None, wait: Wait = False, source: SourceName = None) -> None:
     """Skip a request: the agent continues without this step."""
-    _answer("skipped", request_id, note=note, wait=wait)
+    _answer("skipped", request_id, note=note, wait=wait, source=source)
 
 
-def _answer(verdict: str, request_id: str, *, note: str | None, wait: bool, force: bool = False) -> None:
+def _answer(
+    verdict: str, request_id: str, *, note: str | None, wait: bool, source: str | None, force: bool = False
+) -> None:
     from adapters.cli.answering import PATIENCE, answer
     from adapters.settings import read_environment
     from bot.protocol import HITLDecision
 
     patience = None if wait else PATIENCE
     work = answer(
-        read_environment(), request_id, HITLDecision(verdict), note=note, force=force, patience=patience
-    )
+        read_environment(), request_id, HITLDecision(verdict), note=note, force=force, patience=patience,
+        source=source,
+    )  # fmt: skip
     # With --wait each attempt is shown; otherwise one line at the end says all.
     end(work, logs=logging.INFO if wait else SILENT)
 

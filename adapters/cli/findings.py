@@ -7,8 +7,8 @@ from rich.text import Text
 
 from adapters.chat.plugin import Finding
 from adapters.chat.text import seen
-from adapters.platform.client import open_platform
-from adapters.settings import Environment
+from adapters.settings import SourceAddress
+from adapters.sources import open_source
 from bot.errors import Forbidden, Unavailable
 from bot.ports import utc_now
 
@@ -21,15 +21,15 @@ def print_finding(finding: Finding) -> None:
         console.print(Text(f"  → {seen(finding.fix)}"))
 
 
-async def platform_finding(environment: Environment, *, can_wait: bool = False) -> Finding:
-    """How many requests the platform lists. Where it `can_wait`, a platform that is down is only advice."""
-    url = environment.aip_api_url
+async def platform_finding(address: SourceAddress, *, named: bool = False, can_wait: bool = False) -> Finding:
+    """How many requests a platform lists. Where it `can_wait`, one that is down is only advice."""
+    what = f"Platform {address.name} at {address.url}" if named else f"Platform {address.url}"
     try:
-        async with open_platform(url, environment.aip_api_key.get_secret_value(), clock=utc_now) as platform:
-            listing = await platform.pending()
+        async with open_source(address, utc_now, named=named) as source:
+            listing = await source.pending()
     except Forbidden as error:
-        return Finding(what=f"Platform {url}: {error}", fix="Check AIP_API_KEY and AIP_API_URL.")
+        return Finding(what=f"{what}: {error}", fix=f"Check {address.key_named} and {address.url_named}.")
     except Unavailable as error:
-        fix = "Check AIP_API_URL, and that the platform is running."
-        return Finding(what=f"Platform {url}: {error}", fix=fix, advice=can_wait)
-    return Finding(what=f"Platform {url}: {len(listing.requests)} pending")
+        fix = f"Check {address.url_named}, and that the platform is running."
+        return Finding(what=f"{what}: {error}", fix=fix, advice=can_wait)
+    return Finding(what=f"{what}: {len(listing.requests)} pending")

@@ -18,7 +18,7 @@ from adapters.cli.init_chats import Chosen, Wanted, check_teams, choose_in_slack
 from adapters.cli.init_files import check_absent, env_text, policy_text, write_files
 from adapters.cli.manifest import create_link, slack_manifest
 from adapters.plugins import read_chats
-from adapters.settings import PolicyFile, read_environment, read_policy_file, read_teams
+from adapters.settings import PolicyFile, environments_source, read_environment, read_policy_file, read_teams
 from bot.errors import ConfigError
 from bot.surface import Surface
 
@@ -87,7 +87,8 @@ async def init(
     values = _collected(wanted, chat=chat, http=http, variables=variables, terminal=terminal)
     environment = read_environment(values)
     environment.seal_secrets()
-    found = await platform_finding(environment, can_wait=True)  # it may be up by the time that the bot runs
+    platform = environments_source(environment)
+    found = await platform_finding(platform, can_wait=True)  # it may be up by the time that the bot runs
     print_finding(found)
     good = found.fix is None or found.advice
     ask = terminal.line if terminal else None

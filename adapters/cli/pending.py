@@ -10,14 +10,25 @@ from pathlib import Path
 
 from rich.console import Console
 
-from adapters.platform.client import open_platform
-from adapters.settings import Environment, LocalEnvironment, read_policy_file
+from adapters.settings import (
+    Environment,
+    LocalEnvironment,
+    SourceAddress,
+    all_sources,
+    environments_source,
+    read_policy_file,
+    read_sources,
+    unknown_source,
+)
+from adapters.sources import open_source
 from adapters.terminal import board, unread
+from bot.errors import ConfigError, Forbidden, NodError, Unavailable
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
 from bot.ports import Listing, utc_now
-from bot.protocol import HITLRequest
+from bot.protocol import GLAIP, HITLRequest
 from bot.redaction import Redaction
+from bot.visible import visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +61,65 @@ def _is_there(file: Path) -> bool:
     return True
 
 
-async def pending(environment: Environment, *, as_json: bool) -> None:
-    """Print the pending requests, earliest deadline first. Raises ConfigError, Unavailable or Forbidden."""
+def chosen(environment: Environment, name: str | None) -> tuple[SourceAddress, ...]:
+    """The source of this name; without a name all of them.
+
+    `glaip` needs no nod.yaml, so it can be used while the file is broken. Raises ConfigError.
+    """
+    known = environments_source(environment)
+    there = "config" in environment.model_fields_set or _is_there(environment.config)
+    try:
+        found = all_sources(environment, read_sources(environment.config)) if there else (known,)
+    except ConfigError:
+        if name not in (None, GLAIP):
+            raise
+        found = (known,)
+    if name is None:
+        return found
+    named = tuple(one for one in found if one.name == name)
+    if not named:
+        raise ConfigError("--source", *unknown_source(name, tuple(one.name for one in found)))
+    return named
+
+
+def the_one(environment: Environment, name: str | None) -> SourceAddress:
+    """The source of this name; it can be left out where there is only one. Raises ConfigError."""
+    found = chosen(environment, name)
+    if len(found) > 1:
+        names = ", ".join(one.name for one in found)
+        raise ConfigError("--source", "is missing, and nod.yaml names several", f"Choose one of: {names}.")
+    return found[0]
+
+
+async def pending(environment: Environment, *, as_json: bool, source: str | None = None) -> None:
+    """Print the pending requests of one source, or of all, earliest deadline first.
+
+    Raises ConfigError, Unavailable or Forbidden; those of a source that can be read are printed first.
+    """
     shown = Shown() if as_json else read_shown(environment)
-    async with open_platform(
-        environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=utc_now
-    ) as platform:
-        listing = await platform.pending()
-    for reason in listing.set_aside:
-        print(f"nod: one request cannot be read: {reason}", file=sys.stderr)
-    if as_json:
-        print(json.dumps([_plain(request, listing) for request in listing.requests], indent=2))
-    else:
-        _print_table(listing, shown)
+    found = chosen(environment, source)
+    named, plain, failed = len(found) > 1, list[dict[str, object]](), list[NodError]()
+    for one in found:
+        try:
+            async with open_source(one, utc_now, named=named) as opened:
+                listing = await opened.pending()
+        except (Unavailable, Forbidden) as error:
+            failed.append(error)
+            continue
+        for reason in listing.set_aside:
+            print(f"nod: one request cannot be read: {reason}", file=sys.stderr)
+        plain += [
+            {**({"source": one.name} if named else {}), **_plain(request, listing)}
+            for request in listing.requests
+        ]
+        if not as_json:
+            _print_table(listing, shown, title=one.name if named else None)
+    if as_json and len(failed) < len(found):
+        print(json.dumps(plain, indent=2))
+    for one_more in failed[:-1]:
+        print(f"nod: {visible(str(one_more))}", file=sys.stderr)
+    if failed:
+        raise failed[-1]
 
 
 def _plain(request: HITLRequest, listing: Listing) -> dict[str, object]:
@@ -82,10 +139,10 @@ def _plain(request: HITLRequest, listing: Listing) -> dict[str, object]:
     }
 
 
-def _print_table(listing: Listing, shown: Shown) -> None:
+def _print_table(listing: Listing, shown: Shown, *, title: str | None) -> None:
     now = listing.began_at
     waiting = [
         (request, deadline_of(request, first_seen=now, default=USUAL_WINDOW).at) for request in listing.requests
     ]
     table = board(waiting, now=now, redaction=shown.redaction, agents=shown.agents, besides=unread(listing))
-    Console().print(table)
+    Console().print(*([title] if title else []), table, sep="\n")

@@ -12,7 +12,7 @@ from re import fullmatch
 from adapters.cli.policy_ladder import unstaffed
 from bot.hours import Hours
 from bot.ladder import Rung, Takes
-from bot.matching import Match, Pattern
+from bot.matching import NAMES, Match, Pattern
 from bot.policy import Person, Policy
 from bot.ports import GroupRef
 from bot.rotation import OnCall
@@ -247,8 +247,8 @@ def covers(earlier: Match, later: Match) -> bool:
         return True
     if earlier.without is not None and earlier.without != later.without:
         return False
-    names = ((earlier.tool, later.tool), (earlier.agent, later.agent), (earlier.platform, later.platform))
-    for wide, narrow in names:
+    for name in NAMES:
+        wide, narrow = getattr(earlier, name), getattr(later, name)
         if wide is None or wide.text == "*":
             continue  # everyone has a name, so `*` matches all
         if narrow is None or not _contains(wide, narrow):

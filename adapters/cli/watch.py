@@ -14,7 +14,7 @@ from datetime import datetime
 from rich.console import Group
 from rich.text import Text
 
-from adapters.cli.pending import Shown, read_shown
+from adapters.cli.pending import Shown, read_shown, the_one
 from adapters.platform.hitl import HITLClient
 from adapters.settings import read_environment
 from adapters.terminal import Keys, Screen, Sheet, at_a_terminal, board, page, unread
@@ -167,7 +167,7 @@ UNREADABLE = "It can no longer be read; nothing was sent."
 PERHAPS = "It was being sent and may have arrived"
 
 
-async def watch(*, interactive: bool) -> int:
+async def watch(*, interactive: bool, source: str | None = None) -> int:
     """Show pending requests until q or Ctrl-C; then say how the last answer ended, and what is being sent.
 
     0 after q, 1 when an answer that was being sent then was not delivered. Raises ConfigError, for an unusable
@@ -178,8 +178,8 @@ async def watch(*, interactive: bool) -> int:
         fix = "In scripts use `nod pending --json`; at a terminal check TERM and TTY_COMPATIBLE."
         raise ConfigError("nod watch", "needs a terminal that it can draw on", fix)
     shown = read_shown(environment)
-    key = environment.aip_api_key.get_secret_value()
-    client = HITLClient(base_url=environment.aip_api_url, api_key=key)
+    address = the_one(environment, source)
+    client = HITLClient(base_url=address.url, api_key=address.key.get_secret_value())
     watching = _Watch(client, shown=shown, interactive=interactive)
     try:
         async with client, Keys() as keys:

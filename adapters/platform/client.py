@@ -82,6 +82,18 @@ async def read_body(chunks: AsyncIterator[bytes], *, encoding: str | None, limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What messages call a platform, and the settings that have its address and its key."""
+
+    platform: str = "the platform"
+    url: str = "AIP_API_URL"
+    key: str = "AIP_API_KEY"
+
+
+USUAL = Names()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How long and how much, in seconds and bytes (docs/protocol.md, Connection)."""
 
@@ -108,6 +120,7 @@ class Answer:
     body: bytes
     wait: str | None  #: the Retry-After header
     date: str | None = None  #: the Date header
+    names: Names = USUAL
 
     def trouble(self, *, lost: type[Unavailable], now: datetime) -> NodError | None:
         """The error that the status stands for; None for a success. `lost` is what a 5xx means."""
@@ -125,16 +138,16 @@ class Answer:
         """What the platform answered, for an operator."""
         words = words_of(self.body)
         if not words and 300 <= self.status < 400:
-            words = "a redirect, which Nod does not follow; set AIP_API_URL to the final address"
-        return f"the platform answered {self.status}" + (f": {words}" if words else "")
+            words = f"a redirect, which Nod does not follow; set {self.names.url} to the final address"
+        return f"{self.names.platform} answered {self.status}" + (f": {words}" if words else "")
 
 
 class Exchange:
     """Calls over one `httpx.AsyncClient`, which has the address and the key; its opener closes it."""
 
-    def __init__(self, *, client: httpx.AsyncClient, limits: Limits) -> None:
+    def __init__(self, *, client: httpx.AsyncClient, limits: Limits, names: Names) -> None:
         """At most `limits.posts` turns at once."""
-        self._client = client
+        self._client, self._names = client, names
         self._limits = limits
         self._turns = asyncio.Semaphore(limits.posts)
         self._where = str(client.base_url).rstrip("/")
@@ -146,7 +159,7 @@ class Exchange:
         Raises Unavailable when none was free while a tenth of the time was left: what is sent in the last
         moment is sent and not answered, which is worse.
         """
-        with translated(to=self._where, lost=Unavailable):
+        with translated(to=self._where, lost=Unavailable, names=self._names):
             async with asyncio.timeout_at(until - self._limits.total / 10):
                 await self._turns.acquire()
         try:
@@ -170,7 +183,7 @@ class Exchange:
         is not the platform's. What it raises ends the exchange.
         """
         sent = {} if content is None else {"Content-Type": "application/json"}
-        with translated(to=self._where, lost=lost):
+        with translated(to=self._where, lost=lost, names=self._names):
             async with (
                 asyncio.timeout_at(until) as bound,
                 self._client.stream(method, path, content=content, headers=sent) as response,
@@ -192,7 +205,11 @@ class Exchange:
         body = body.replace(self._client.headers["X-API-Key"].encode(), b"[key]") if response.is_error else body
         headers = response.headers
         return Answer(
-            status=response.status_code, body=body, wait=headers.get("Retry-After"), date=headers.get("Date")
+            status=response.status_code,
+            body=body,
+            wait=headers.get("Retry-After"),
+            date=headers.get("Date"),
+            names=self._names,
         )
 
 
@@ -205,7 +222,7 @@ async def _in_our_time(work: Awaitable[None], bound: asyncio.Timeout) -> None:
 
 
 @contextmanager
-def translated(*, to: str, lost: type[Unavailable]) -> Iterator[None]:
+def translated(*, to: str, lost: type[Unavailable], names: Names) -> Iterator[None]:
     """Foreign exceptions as ours, by type: not sent is Unavailable, what broke off after that is `lost`.
 
     `to` is the platform's address.
@@ -213,13 +230,13 @@ def translated(*, to: str, lost: type[Unavailable]) -> Iterator[None]:
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise Unavailable(f"cannot connect to {to} ({why(error)}). Check AIP_API_URL.") from error
+        raise Unavailable(f"cannot connect to {to} ({why(error)}). Check {names.url}.") from error
     except (httpx.HTTPError, OSError) as error:
         # asyncio's own TimeoutError is an OSError.
         how = "in time" if isinstance(error, TimeoutError | httpx.TimeoutException) else "completely"
         raise lost(f"{to} did not answer {how}") from error
     except Unusable as error:
-        raise lost(f"the platform's answer cannot be used: {error}") from error
+        raise lost(f"{names.platform}'s answer cannot be used: {error}") from error
 
 
 log = structlog.get_logger()
@@ -238,11 +255,11 @@ class HttpPlatform:
     """Implements `bot.ports.Source`; see there for what each call promises."""
 
     def __init__(
-        self, *, client: httpx.AsyncClient, host: str, clock: Clock, limits: Limits, name: str = GLAIP
+        self, *, client: httpx.AsyncClient, host: str, clock: Clock, limits: Limits, name: str, names: Names
     ) -> None:
         """`client` has the address and the key; its opener closes it. `host` is the platform's, for rules."""
-        self.name, self._host = name, host
-        self._exchange = Exchange(client=client, limits=limits)
+        self.name, self._host, self._names = name, host, names
+        self._exchange = Exchange(client=client, limits=limits, names=names)
         self._clock = clock
         self._limits = limits
         self._known: Mapping[bytes, Read] = NOTHING  #: the items of the last poll, as read
@@ -300,7 +317,8 @@ class HttpPlatform:
         if trouble := answer.trouble(lost=Unanswered, now=self._clock()):
             raise trouble
         if not answers.took(answer.body):
-            raise Unanswered(f"the platform answered {answer.status}, but did not confirm the decision")
+            called = self._names.platform
+            raise Unanswered(f"{called} answered {answer.status}, but did not confirm the decision")
 
     async def word_on(self, request_id: str) -> str | None:
         """What its audit says became of a request; None when it does not tell. Never raises for trouble."""
@@ -333,7 +351,7 @@ class HttpPlatform:
 
 @asynccontextmanager
 async def open_platform(
-    url: str, api_key: str, *, clock: Clock, limits: Limits = _USUAL, name: str = GLAIP
+    url: str, api_key: str, *, clock: Clock, limits: Limits = _USUAL, name: str = GLAIP, names: Names = USUAL
 ) -> AsyncIterator[HttpPlatform]:
     """The platform at `url`, which may have a path of its own and may end with a slash.
 
@@ -342,9 +360,9 @@ async def open_platform(
     """
     if not api_key or not all("!" <= sign <= "~" for sign in api_key):
         raise ConfigError(
-            "AIP_API_KEY", "it is empty or contains characters that a key cannot have", "Copy the key again."
+            names.key, "it is empty or contains characters that a key cannot have", "Copy the key again."
         )
-    base = _base(url)
+    base = _base(url, names.url)
     client = open_client(
         base_url=base,
         headers={"X-API-Key": api_key, "Accept-Encoding": "gzip", "User-Agent": "nod"},
@@ -357,19 +375,21 @@ async def open_platform(
         ),
     )
     async with client:
-        yield HttpPlatform(client=client, host=base.netloc.decode(), clock=clock, limits=limits, name=name)
+        yield HttpPlatform(
+            client=client, host=base.netloc.decode(), clock=clock, limits=limits, name=name, names=names
+        )
 
 
-def _base(url: str) -> httpx.URL:
+def _base(url: str, named: str) -> httpx.URL:
     try:
         base = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise ConfigError("AIP_API_URL", "is not a URL", "Give it like http://localhost:8000.") from error
+        raise ConfigError(named, "is not a URL", "Give it like http://localhost:8000.") from error
     if base.scheme not in ("http", "https") or not base.host:
-        raise ConfigError("AIP_API_URL", "is not an http or https URL", "Give it like http://localhost:8000.")
+        raise ConfigError(named, "is not an http or https URL", "Give it like http://localhost:8000.")
     if base.userinfo or base.query or base.fragment:
         raise ConfigError(
-            "AIP_API_URL", "must have only a scheme, a host and a path", "Leave out `user@`, `?...` and `#...`."
+            named, "must have only a scheme, a host and a path", "Leave out `user@`, `?...` and `#...`."
         )
     return base
 

@@ -12,22 +12,28 @@ from adapters.settings.environment import (
     read_relay_environment,
 )
 from adapters.settings.models import schema_text
-from adapters.settings.policy_file import PolicyFile, read_policy_file
+from adapters.settings.policy_file import PolicyFile, read_policy_file, read_sources
+from adapters.settings.sources import SourceAddress, all_sources, environments_source, unknown_source
 
 __all__ = [
     "Environment",
     "LocalEnvironment",
     "PolicyFile",
     "RelayEnvironment",
+    "SourceAddress",
     "TeamsSettings",
+    "all_sources",
     "check_schedule_keys",
+    "environments_source",
     "is_workflow",
     "plain",
     "read_environment",
     "read_local_environment",
     "read_policy_file",
     "read_relay_environment",
+    "read_sources",
     "read_teams",
     "schema_text",
+    "unknown_source",
     "webhook_secret",
 ]

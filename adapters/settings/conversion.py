@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +13,30 @@ from adapters.settings.escalation import hours_of, ladder_of, oncall_of
 from adapters.settings.lines import Lines, Place
 from adapters.settings.models import FileText, PersonText, RouteText
 from adapters.settings.shapes import TimedShape
+from adapters.settings.sources import unknown_source
 from adapters.settings.words import group_ref
 from bot.errors import ConfigError
 from bot.hours import Hours
-from bot.matching import Match, Pattern
+from bot.matching import NAMES, Match, Pattern
 from bot.policy import Delegation, Person, Policy
 from bot.ports import GroupRef
-from bot.protocol import HITLDecision
+from bot.protocol import GLAIP, HITLDecision
 from bot.redaction import Redaction
 from bot.routing import Route, Rule, Rules
 from bot.surface import Destination, Surface
 
-_NAMES = ("tool", "agent", "platform")
 _ARGUMENTS = "arguments."
 _FIX = 'Write for example {tool: "pay_*", arguments.amount: ">= 1000", not: {tool: "pay_refund"}}.'
 
 
-def match_of(conditions: dict[str, Any], place: Place, lines: Lines) -> Match:
-    """The conditions that stand at this place of the file.
+def match_of(
+    conditions: dict[str, Any], place: Place, lines: Lines, *, sources: tuple[str, ...] = (GLAIP,)
+) -> Match:
+    """The conditions that stand at this place of the file; `sources` are the names that there are.
 
     Raises:
         ConfigError: a key that is not a condition, a comparison with no number, an empty value, or a `not` with
-            nothing in it, which would exclude everything.
+            nothing in it, which would exclude everything. A source that there is none of.
     """
     names: dict[str, Pattern] = {}
     arguments: list[tuple[str, Pattern]] = []
@@ -43,13 +46,15 @@ def match_of(conditions: dict[str, Any], place: Place, lines: Lines) -> Match:
         if key == "not":
             if not isinstance(value, dict) or not value:
                 raise ConfigError(lines.where(here), "`not` needs at least one condition", _FIX)
-            without = match_of(value, here, lines)
-        elif key in _NAMES:
+            without = match_of(value, here, lines, sources=sources)
+        elif key in NAMES:
             names[key] = _pattern(value, here, lines)
+            if key == "source" and not any(fnmatchcase(one, names[key].bare) for one in sources):
+                raise ConfigError(lines.where(here), *unknown_source(names[key].bare, sources))
         elif _is_path(key):
             arguments.append((key.removeprefix(_ARGUMENTS), _pattern(value, here, lines)))
         else:
-            what = f"{key!r} is not a condition; use tool, agent, platform, arguments.<name> or not"
+            what = f"{key!r} is not a condition; use tool, agent, source, platform, arguments.<name> or not"
             raise ConfigError(lines.where(here), what, _FIX)
     return Match(**names, arguments=tuple(arguments), without=without)
 
@@ -57,7 +62,7 @@ def match_of(conditions: dict[str, Any], place: Place, lines: Lines) -> Match:
 def takes_all(match: Match) -> bool:
     """Whether a match lets every request through, however it is written."""
     anything = (None, Pattern(text="*"))
-    names = all(pattern in anything for pattern in (match.tool, match.agent, match.platform))
+    names = all(getattr(match, name) in anything for name in NAMES)
     return names and not match.arguments and match.without is None
 
 
@@ -97,8 +102,8 @@ def policy_of(
     """The file as the core's own values; calendars that are files stand relative to `folder`.
 
     Raises ConfigError for a condition that is wrong, or a last route that does not take everything."""
-    hours = hours_of(file)
-    routes = tuple(_route(route, number, lines, hours) for number, route in enumerate(file.routes))
+    hours, sources = hours_of(file), (GLAIP, *file.sources)
+    routes = tuple(_route(route, number, lines, hours, sources) for number, route in enumerate(file.routes))
     if routes[-1].name != "default" or not takes_all(routes[-1].match):
         raise ConfigError(
             lines.where(("routes", len(routes) - 1)),
@@ -123,6 +128,7 @@ def policy_of(
         flood=file.flood,
         agents=file.agents,
         run_link=file.links.run,
+        sources=sources,
         docs_url=file.docs_url,
         version=version,
     )
@@ -163,10 +169,12 @@ def _accounts(person: PersonText) -> dict[Surface, str]:
     return {surface: id_.lower() if CHATS[surface].folded else id_ for surface, id_ in named.items() if id_}
 
 
-def _route(route: RouteText, number: int, lines: Lines, hours: Mapping[str, Hours]) -> Route:
+def _route(
+    route: RouteText, number: int, lines: Lines, hours: Mapping[str, Hours], sources: tuple[str, ...]
+) -> Route:
     return Route(
         name=route.name,
-        match=match_of(route.match, ("routes", number, "match"), lines),
+        match=match_of(route.match, ("routes", number, "match"), lines, sources=sources),
         cards=tuple(dict.fromkeys(route.cards)),
         approvers=tuple(dict.fromkeys(route.approvers)),
         quorum=route.quorum,
@@ -185,10 +193,11 @@ def _route(route: RouteText, number: int, lines: Lines, hours: Mapping[str, Hour
 
 def _rules(file: FileText, lines: Lines, *, auto_approve: bool) -> Rules:
     deny_names, automatic_names = rule_names(file)
+    sources = (GLAIP, *file.sources)
     deny = [
         Rule(
             name=name,
-            match=match_of(rule.match, ("deny", number, "match"), lines),
+            match=match_of(rule.match, ("deny", number, "match"), lines, sources=sources),
             verdict=HITLDecision.REJECTED,
             note=rule.note,
         )
@@ -197,7 +206,7 @@ def _rules(file: FileText, lines: Lines, *, auto_approve: bool) -> Rules:
     automatic = [
         Rule(
             name=name,
-            match=match_of(rule.match, ("automatic", number, "match"), lines),
+            match=match_of(rule.match, ("automatic", number, "match"), lines, sources=sources),
             verdict=rule.decide,
             callback=rule.callback,
             note=rule.note,

@@ -30,7 +30,7 @@ from adapters.settings.words import (
     Zone,
     between,
 )
-from bot.protocol import HITLDecision
+from bot.protocol import GLAIP, SOURCE_NAME, HITLDecision
 from bot.routing import ReasonRule, RejectionRule
 
 #: More distinct people than this for one call is a mistake.
@@ -46,6 +46,8 @@ LONGEST_ALERT = 2100
 MOST_RUNGS = 20
 #: Workflows webhooks in one file, and the characters of a variable's name with its mark.
 MOST_WORKFLOWS, LONGEST_VARIABLE = 50, 200
+#: Platforms beside the one of the environment, and the characters of the name of one: cards show it.
+MOST_SOURCES, LONGEST_SOURCE = 50, 40
 #: Open requests of one agent that may have cards of their own, at most.
 MOST_OF_ONE_AGENT = 1000
 #: People, and overrides, of one rotation.
@@ -61,6 +63,7 @@ MOST_AGENTS = 1000
 
 #: A person, group, route or rule. No colon: that would read as an external group.
 Name = Annotated[str, Field(pattern=r"^[^\s:,](?:[^\r\n\t:,]*[^\s:,])?$", max_length=LONGEST_NAME)]
+SourceName = Annotated[str, Field(pattern=rf"^{SOURCE_NAME}$", max_length=LONGEST_SOURCE)]
 Function = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=200)]
 Note = Annotated[str, Field(max_length=300)]
 #: Checked and converted by `adapters.settings.destinations`, which replaces its variables.
@@ -76,7 +79,7 @@ MatchText = Annotated[
         {
             "type": "object",
             "properties": {
-                **dict.fromkeys(("tool", "agent", "platform"), _CONDITION),
+                **dict.fromkeys(("tool", "agent", "source", "platform"), _CONDITION),
                 "not": {"type": "object", "minProperties": 1},
             },
             "patternProperties": {r"^arguments\.": _CONDITION},
@@ -237,7 +240,23 @@ class DelegationText(Strict):
     until: Moment
 
 
-class FileText(Strict):
+class SourceText(Strict):
+    """Another platform that Nod reads and answers."""
+
+    url: str = Field(min_length=1, max_length=LONGEST_ADDRESS)
+    key: str | None = Field(default=None, max_length=LONGEST_VARIABLE)
+    key_file: str | None = Field(default=None, min_length=1, max_length=1000)
+    kind: str = Field(default=GLAIP, pattern=rf"^{SOURCE_NAME}$", max_length=LONGEST_SOURCE)
+    poll_every: Annotated[Duration, between(FASTEST_POLL, SLOWEST_POLL)] | None = None
+
+
+class SourcesText(Strict):
+    """What the terminal reads: a mistake in a route keeps nobody from an answer there."""
+
+    sources: dict[SourceName, SourceText] = Field(default={}, max_length=MOST_SOURCES)
+
+
+class FileText(SourcesText):
     """The approval policy of Nod."""
 
     poll_every: Annotated[Duration, between(FASTEST_POLL, SLOWEST_POLL)] = timedelta(seconds=1)

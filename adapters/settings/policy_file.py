@@ -16,8 +16,9 @@ from adapters.settings.checks import check
 from adapters.settings.conversion import elsewhere_of, policy_of
 from adapters.settings.destinations import PagerAddress, Told, alerts_of, workflows_of
 from adapters.settings.lines import Lines, Place, parse_yaml
-from adapters.settings.models import FileText, json_schema
+from adapters.settings.models import FileText, SourcesText, json_schema
 from adapters.settings.problems import Problems, in_file
+from adapters.settings.sources import SourceAddress, sources_of
 from bot.callbacks import CallOutcome
 from bot.errors import ConfigError
 from bot.policy import Policy
@@ -38,6 +39,7 @@ class PolicyFile:
 
     policy: Policy  #: with the people of groups that are kept elsewhere still missing
     poll_every: timedelta
+    sources: tuple[SourceAddress, ...]  #: the platforms beside that of the environment
     places: Mapping[Destination, str]  #: every channel that it names, with the line where it first does
     workflows: Mapping[str, SecretStr]  #: the addresses of those `teams:` places that are only told
     pagers: tuple[PagerAddress, ...]  #: who is told of alerts beside the policy's channels
@@ -75,7 +77,8 @@ def _read(path: Path, *, auto_approve: bool) -> PolicyFile:
     problems.attempt(lambda: check(file, lines, auto_approve=auto_approve))
     told = problems.attempt(lambda: alerts_of(file.alerts, lines))
     workflows = problems.attempt(lambda: workflows_of(file.workflows, lines))
-    if told is None or workflows is None or problems:
+    sources = problems.attempt(lambda: sources_of(file, lines, folder=path.parent))
+    if told is None or workflows is None or sources is None or problems:
         raise problems.together()
     version = hashlib.sha256(content).hexdigest()[:VERSION_DIGITS] + (AUTO_MARK if auto_approve else "")
     return PolicyFile(
@@ -88,6 +91,7 @@ def _read(path: Path, *, auto_approve: bool) -> PolicyFile:
             auto_approve=auto_approve,
         ),
         poll_every=file.poll_every,
+        sources=sources,
         places=_places(file, lines, told),
         workflows=workflows,
         pagers=told.pagers,
@@ -96,6 +100,19 @@ def _read(path: Path, *, auto_approve: bool) -> PolicyFile:
         calendar_hosts=tuple(dict.fromkeys(host.casefold() for host in file.calendar_hosts)),
         retention=file.retention,
     )
+
+
+def read_sources(path: Path) -> tuple[SourceAddress, ...]:
+    """Only the sources of a policy file, whatever else is wrong with it. Raises ConfigError."""
+    value, lines = parse_yaml(_content(path), path)
+    some = value.get("sources", {}) if isinstance(value, dict) else {}
+    try:
+        file = SourcesText.model_validate({"sources": some})
+    except ValidationError as error:
+        problems = Problems()
+        problems.add(in_file(error, lines, schema=json_schema()))
+        raise problems.together() from None
+    return sources_of(file, lines, folder=path.parent)
 
 
 def _content(path: Path) -> bytes:

@@ -57,6 +57,7 @@ _FORMS: Mapping[str, str] = {
     "docs_url": "must be an address that begins with https:// or http://",
     "run": "must be an address with {run_id} in its path, such as https://aip.acme.example/runs/{run_id}",
 }
+_SOURCE = "must be a name of small letters, digits and hyphens that begins with a letter, such as eu-west"
 _NAME = "must be a name without colons and commas, and without spaces around it"
 
 
@@ -185,6 +186,8 @@ def _words(error: ErrorDetails) -> str:
     match kind:
         case "string_pattern_mismatch":
             names = [part for part in reversed(error["loc"]) if isinstance(part, str)]
+            if error["loc"][0] == "sources":
+                return _SOURCE
             return _NAME if "[key]" in names else _FORMS.get(names[0], _NAME)
         case "string_too_long":
             return f"must have at most {limits['max_length']} characters"

@@ -89,7 +89,13 @@ class Explain:
         """The ids of the request, its agent and its run. Raises Refused if it is not a card of Nod's."""
         pressed = await self._check.pressed(click)
         request = pressed.approval.request
-        ids = (("Request", request.request_id), ("Agent", request.agent_id), ("Run", request.run_id or ""))
+        source = request.source if len(self._policy().sources) > 1 else ""
+        ids = (
+            ("Source", source),
+            ("Request", request.request_id),
+            ("Agent", request.agent_id),
+            ("Run", request.run_id or ""),
+        )
         return Identified(
             card_id=pressed.placement.card_id,
             ids=tuple((what, on_one_line(name)) for what, name in ids if name),
@@ -120,7 +126,7 @@ class Explain:
             card_id=pressed.placement.card_id,
             lines=tuple(lines),
             shown_in=route.cards if route else (),
-            request_id=approval.id,
+            request_id=approval.request.request_id,
             run=run_url_of(policy, approval.request.run_id),
             refusal=refusal,
             link=link,

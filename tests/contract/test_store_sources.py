@@ -6,10 +6,30 @@ import pytest
 
 from adapters.store.open import SqlStore
 from bot.approval import Outcome, Stage
+from bot.card import Button
+from bot.desk import Click, Voted
+from bot.flow.desk import FrontDesk
+from bot.flow.sights import Sights
+from bot.matching import Match
+from bot.policy import Person, Policy
+from bot.ports import NO_METRICS
 from bot.protocol import GLAIP, HITLDecision
 from bot.records import End, NewApproval
+from bot.routing import Route
+from bot.seal import Seal
+from bot.surface import Surface
 from tests.contract.conftest import Eyes
-from tests.contract.values import DEADLINE, NOW, a_placement, a_request, a_vote, after, an_approval, found
+from tests.contract.values import (
+    DEADLINE,
+    FINANCE,
+    NOW,
+    a_placement,
+    a_request,
+    a_vote,
+    after,
+    an_approval,
+    found,
+)
 
 EU = "eu"
 HERE, THERE = "r1", "eu::r1"
@@ -120,3 +140,33 @@ async def test_a_record_that_was_moved_to_another_source_is_sent_to_none(
         for one in await both.of(source).approvals.deliverable(NOW, after=NOW, most=9):
             assert HERE == one.id or one.forged
     assert (await both.of(EU).approvals.standing([THERE]))[THERE].forged
+
+
+@pytest.mark.parametrize("under", [GLAIP, EU])
+@pytest.mark.parametrize("call", [HERE, THERE])
+async def test_a_seal_of_the_one_opens_nothing_at_the_other(both: SqlStore, under: str, call: str) -> None:
+    """Neither a button of the other card, nor one with the call of the other: only a card's own counts."""
+    seal, person = Seal("s" * 32), Person(handle="ann", name="Ann", accounts={Surface.SLACK: "U-ann"})
+    route = Route(name="payments", match=Match(), cards=(FINANCE,), approvers=("ann",))
+    policy = Policy(people={"ann": person}, groups={}, routes=(route,))
+    desk = FrontDesk(
+        store=both,
+        policy=lambda: policy,
+        seal=seal,
+        clock=lambda: after(1),
+        metrics=NO_METRICS,
+        sights=Sights(),
+    )
+    for key, request in REQUESTS.items():
+        await both.placements.shown(f"c-{request.source}", ref=f"m-{key}", revision=1, digest=request.digest)
+    value = seal.value(card_id=f"c-{under}", verb="approve", digest=REQUESTS[call].digest)
+    reply = await desk.press(
+        Click(
+            surface=Surface.SLACK, account="U-ann", home=True, value=value, channel=FINANCE.channel,
+            ref=f"m-{HERE}", verb=Button.APPROVE,
+        )
+    )  # fmt: skip
+    own = under == GLAIP and call == HERE
+    assert own == isinstance(reply, Voted)
+    stages = [(await found(both, key)).stage for key in (HERE, THERE)]
+    assert [Stage.DECIDED if own else Stage.OPEN, Stage.OPEN] == stages

@@ -73,3 +73,26 @@ def test_where_the_platform_tells_nothing_the_clock_goes_on() -> None:
     assert machine.wrong == timedelta()
     assert machine.clock.heard(None) == HOUR
     assert machine.wrong == timedelta()
+
+
+@pytest.mark.parametrize("wrong", [HOUR, -HOUR])
+def test_a_platform_that_is_wrong_alone_moves_no_deadline_of_the_others(wrong: timedelta) -> None:
+    """Each poll tells how far the machine is from its platform; the clock goes by the one that agrees."""
+    machine = Machine()
+    for second in range(6):
+        machine.gone = second
+        source, ahead = ("eu", wrong) if second % 2 else ("glaip", timedelta())
+        true = BEGIN + timedelta(seconds=machine.gone)
+        told = machine.clock.heard(machine.clock() - true - ahead, source=source)
+        assert (-ahead, timedelta()) == (told, machine.wrong)
+
+
+def test_a_step_of_the_wall_clock_is_told_by_each_of_several() -> None:
+    """It is the machine that is wrong then, not the platforms."""
+    machine = Machine()
+    for source in ("glaip", "eu"):
+        machine.clock.heard(timedelta(), source=source)
+    machine.gone, machine.set = 10, HOUR
+    for source in ("glaip", "eu", "glaip"):
+        assert machine.clock.heard(machine.wrong, source=source) == HOUR
+        assert machine.wrong == timedelta()
