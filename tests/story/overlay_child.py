@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from adapters.toy_chat import OPEN, TOY  # type: ignore[import-not-found]  # written by the test
+from adapters.toy_source import SOURCES  # type: ignore[import-not-found]  # written by the test
 
 from adapters.app import open_nod
 from adapters.pagers import toy as pagers  # type: ignore[attr-defined]  # written by the test
 from adapters.settings import Environment
 from bot.card import Button
 from bot.desk import Click
+from bot.protocol import HITLRequest
 from sandbox.servers import open_sandbox
 
 POLICY = """
 poll_every: 100ms
+sources:
+  toys: {kind: toy, url: "http://127.0.0.1:1", key: "${TOY_KEY}"}
 people: {ann: {toy: ann-of-the-toys}}
 routes:
   - name: default
@@ -55,9 +59,11 @@ async def play(folder: Path) -> dict[str, object]:
             "NOD_PORT": "0",
         }
         async with open_nod(Environment.model_validate(settings)):
-            asked = sandbox.platform.ask(
-                tool="send_mail", arguments={"to": "jane@example.com"}, timeout_seconds=60
-            )
+            (source,) = SOURCES
+            source.waiting["t1"] = HITLRequest(
+                request_id="t1", tool_name="send_mail", arguments={"to": "jane@example.com"}, agent_id="mail",
+                timeout_seconds=60, source=source.name,
+            )  # fmt: skip
             (chat,) = OPEN
             (ref, card), *_ = await until(lambda: [*chat.cards.items()])
             ahead = [str(part) for line in card.status for part in line]
@@ -68,14 +74,13 @@ async def play(folder: Path) -> dict[str, object]:
             )  # fmt: skip
             reply = await chat.desk.press(click)
             await until(lambda: chat.cards[ref].state == "approved")
-            posts = sandbox.platform.decisions
-            verdicts = await until(lambda: [post.decision for post in posts if post.request_id == asked])
+            await until(lambda: source.decided)
     return {
         "ahead": ahead,
         "paged": pagers.PAGED,
         "alerted": [alert.text for alert in chat.alerts],
         "reply": type(reply).__name__,
-        "verdicts": verdicts,
+        "decided": source.decided,
     }
 
 

@@ -102,6 +102,45 @@ def toy_set_up(environment: Any, file: Any) -> ToySetUp | None:
     return ToySetUp() if any(place.surface == TOY for place in file.places) else None
 '''
 
+TOY_SOURCE = '''"""A platform in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.ports import Listing
+from bot.protocol import HITLRequest
+
+SOURCES: list[ToySource] = []
+
+
+@dataclass
+class ToySource:
+    name: str
+    clock: Any
+    waiting: dict[str, HITLRequest] = field(default_factory=dict)
+    decided: list[tuple[str, str]] = field(default_factory=list)
+
+    async def pending(self, **_: Any) -> Listing:
+        return Listing(began_at=self.clock(), requests=tuple(self.waiting.values()))
+
+    async def decide(self, request: HITLRequest, response: Any) -> None:
+        del self.waiting[request.request_id]
+        self.decided.append((request.request_id, response.decision.value))
+
+    async def word_on(self, request_id: str) -> str | None:
+        return None
+
+
+@asynccontextmanager
+async def toy_source(address: Any, clock: Any, called: str) -> AsyncIterator[ToySource]:
+    SOURCES.append(source := ToySource(address.name, clock))
+    yield source
+'''
+
 TOY_PAGER = '''"""A pager in memory."""
 
 from __future__ import annotations
@@ -147,6 +186,13 @@ CHAT: Overlay = {
         ("    Surface.TEAMS: teams_set_up", "    TOY: toy_set_up,\n"),
     ),
 }
+SOURCE: Overlay = {
+    "adapters/toy_source.py": (("", TOY_SOURCE),),
+    "adapters/sources.py": (
+        ("from bot.alerts", "from adapters.toy_source import toy_source\n"),
+        ("GLAIP: _glaip", '"toy": toy_source, '),
+    ),
+}
 PAGER: Overlay = {
     "adapters/pagers/toy.py": (("", TOY_PAGER),),
     "adapters/pagers/services.py": (
@@ -179,18 +225,18 @@ def lay(overlay: Overlay, checkout: Path) -> None:
 
 
 async def test_toys_need_three_files_each_and_play_a_story(tmp_path: Path) -> None:
-    """A chat, a pager, a step kind and an alert kind: the card says the step, the step pages, Ann decides."""
+    """A request of the toy source has a card in the toy chat; its step pages the toy pager, and Ann decides."""
     checkout, files = tmp_path / "checkout", tmp_path / "files"
     files.mkdir()
     for package in ("bot", "adapters", "nod", "sandbox"):
         shutil.copytree(ROOT / package, checkout / package)  # with what was compiled, which saves a second
-    for overlay in (CHAT, PAGER, STEP, ALERT):
+    for overlay in (CHAT, SOURCE, PAGER, STEP, ALERT):
         assert len(overlay) <= MOST_FILES
         lay(overlay, checkout)
 
     process = await asyncio.create_subprocess_exec(
         sys.executable, ROOT / "tests/story/overlay_child.py", files,
-        env={**os.environ, "PYTHONPATH": str(checkout)}, cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout), "TOY_KEY": "k" * 20}, cwd=checkout,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     said, errors = await asyncio.wait_for(process.communicate(), 60)
@@ -202,4 +248,4 @@ async def test_toys_need_three_files_each_and_play_a_story(tmp_path: Path) -> No
     assert ["toybell:tower", "toy-alarm-0"] == paged[:2]
     assert paged[2].startswith("The toys are awake: ")
     assert [paged[2]] == story["alerted"]
-    assert ("Voted", ["approved"]) == (story["reply"], story["verdicts"])
+    assert ("Voted", [["t1", "approved"]]) == (story["reply"], story["decided"])
