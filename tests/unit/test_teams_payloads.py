@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from adapters.chat.payload import Malformed
-from adapters.teams.payloads import BODY, Untrusted, activity_in, check_shape, tenants_in
+from adapters.teams.payloads import (
+    BODY,
+    Arrived,
+    Press,
+    Untrusted,
+    activity_in,
+    check_shape,
+    read_invoke,
+    read_submit,
+    tenants_in,
+)
 
 HEADERS = {"content-type": "Application/JSON ; charset=utf-8"}
 ACTIVITY: dict[str, Any] = {
@@ -123,3 +133,55 @@ def test_what_teams_sends_has_the_shape(changed: dict[str, Any]) -> None:
 def test_both_places_of_a_tenant_are_read(changed: dict[str, Any], tenants: set[str]) -> None:
     """In small letters; what is no text names none."""
     assert tenants == tenants_in(ACTIVITY | changed)
+
+
+def arrived(value: object, **more: Any) -> Arrived:
+    usual: dict[str, Any] = {
+        "type": "invoke", "name": None, "id": "i", "service_url": "https://smba.example/", "kind": "channel",
+        "conversation": "19:x;messageid=7", "title": "", "tenant": "t-1", "user": "29:1", "aad": "a",
+        "bot": "28:app",
+        "reply_to": "7", "action": None, "added": (), "removed": (), "channel_data": {},
+    }  # fmt: skip
+    return Arrived(value=value, **(usual | more))
+
+
+def data(verb: str, **more: object) -> dict[str, object]:
+    return {"nod": verb, "value": "v1.sealed", "channel": "teams:approvals", **more}
+
+
+def invoke(verb: str, *, given: dict[str, object] | None = None, **more: object) -> Press:
+    action = {"type": "Action.Execute", "verb": f"nod_{verb}", "data": given or data(verb)}
+    return read_invoke(arrived({"action": action, **more}))
+
+
+def test_a_press_says_who_and_on_which_message() -> None:
+    """A person's, unless Teams says otherwise; a field for words is known by its name."""
+    press = invoke("approve")
+    assert ("29:1", "19:x", "7") == (press.user, press.conversation, press.ref)
+    assert (None, False, False) == (press.note, press.has_note, press.automatic)
+    press = invoke("approve", given=data("approve", nod_note=" Fine. "), trigger="manual")
+    assert ("Fine.", True, False) == (press.note, press.has_note, press.automatic)
+
+
+def test_teams_itself_looks_and_never_answers() -> None:
+    """Only what is shown may come unasked."""
+    assert invoke("show", trigger="automatic").automatic
+    assert not invoke("show").automatic
+    for verb in ("approve", "reject", "skip", "claim"):
+        with pytest.raises(Malformed, match="trigger"):
+            invoke(verb, trigger="automatic")
+
+
+def test_a_note_of_another_kind_is_named() -> None:
+    """By the field."""
+    with pytest.raises(Malformed, match="nod_note"):
+        invoke("approve", given=data("approve", nod_note={"text": "x"}))
+
+
+def test_a_message_with_a_value_is_a_persons_press() -> None:
+    """Without Nod's own mark it is none."""
+    press = read_submit(arrived(data("approve")))
+    assert press is not None
+    assert not press.automatic
+    assert read_submit(arrived({"other": 1})) is None
+    assert read_submit(arrived(None)) is None
