@@ -13,6 +13,7 @@ from adapters.chat.words import CHATS
 from bot.alerts import step_of
 from bot.approval import Claim, Vote
 from bot.card import Card, QueueCard
+from bot.protocol import split_key
 from bot.records import Alert
 from bot.surface import Destination
 from bot.visible import visible
@@ -131,5 +132,5 @@ def resolved(alert: Alert) -> str:
 
 def alert_source(alert: Alert) -> str:
     """What an alert is about: a step of a request's escalation, a request, or its cause for any other."""
-    step, request = step_of(alert.cause), alert.approval_id.partition("-")[0][:ABOUT]
+    step, request = step_of(alert.cause), split_key(alert.approval_id)[1].partition("-")[0][:ABOUT]
     return alert.cause if step is None else f"Request {request} · escalation step {step + 1}"

@@ -23,7 +23,7 @@ from bot.approval import Outcome
 from bot.audit import Row
 from bot.call import covered_name, covered_of
 from bot.errors import ConfigError
-from bot.protocol import HITLRequest, Json
+from bot.protocol import GLAIP, HITLRequest, Json, split_key
 from bot.redaction import Redaction
 from bot.visible import visible
 
@@ -62,6 +62,7 @@ class Entry:
     rule: str | None = None
     votes: tuple[dict[str, Json], ...] = ()  #: all votes, also those that were voided or taken back
     rows: tuple[int, ...] = ()  #: the audit rows that say all this
+    source: str = GLAIP  #: which platform asked
 
     def fields(self, *, with_arguments: bool) -> dict[str, Json]:
         """All fields by name, in their order, without the secrets in names."""
@@ -113,7 +114,8 @@ def entry_of(
         elif row.kind == "settled":
             known |= {"outcome": body["outcome"], "resolved_at": iso(row.at_ms)}
     rows = tuple(row.number for row in told)
-    return Entry(request_id=approval_id, votes=tuple(votes), rows=rows, **known)  # type: ignore[arg-type]  # JSON by name
+    source, request_id = split_key(approval_id)
+    return Entry(request_id=request_id, votes=tuple(votes), rows=rows, source=source, **known)  # type: ignore[arg-type]  # JSON by name
 
 
 def iso(at_ms: int) -> str:

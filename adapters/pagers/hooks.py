@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bot.callbacks import CallOutcome, Threads, ended, load_function
 from bot.errors import Unavailable
+from bot.protocol import split_key
 from bot.visible import inert
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ class HookPager:
             raise Unavailable(f"{self.name} is still running an earlier call")
         resolved = None if alert.resolved is None else inert(alert.resolved)
         trouble = UnrecoverableError(inert(alert.text), cause=alert.cause, resolved=resolved, link=alert.link)
-        calling = ended(self._threads, lambda: self._hook(alert.approval_id, trouble), everything=True)
+        calling = ended(
+            self._threads, lambda: self._hook(split_key(alert.approval_id)[1], trouble), everything=True
+        )
         call = self._call = asyncio.create_task(calling, name=self.name)
         try:
             await asyncio.wait({call}, timeout=self._limit)

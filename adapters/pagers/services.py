@@ -21,6 +21,7 @@ import httpx
 
 from adapters.http import exchange, open_client, retry_after
 from bot.errors import ConfigError, Forbidden, Unavailable
+from bot.protocol import GLAIP, split_key
 from bot.visible import inert
 
 if TYPE_CHECKING:
@@ -97,6 +98,12 @@ def key_of(alert: Alert) -> str:
     return f"nod/{alert.approval_id}/{alert.cause}"
 
 
+def about(alert: Alert) -> dict[str, Json]:
+    """The request's own id, or what else it is about; with its source, unless that is `glaip`."""
+    source, request_id = split_key(alert.approval_id)
+    return {"request_id": request_id, **({} if source == GLAIP else {"source": source})}
+
+
 def shortened(text: str, longest: int) -> str:
     """At most so many characters; a cut is shown."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
@@ -171,7 +178,7 @@ def _alert_of(alert: Alert, alias: str) -> dict[str, Json]:
     text = inert(alert.text)
     linked = f"{OPEN_CARD}: {alert.link}" if alert.link else ""
     whole = "\n\n".join(part for part in (text, inert(alert.resolved or ""), linked) if part)
-    details: dict[str, Json] = {"request_id": alert.approval_id, "cause": alert.cause}
+    details: dict[str, Json] = {**about(alert), "cause": alert.cause}
     return {
         "alias": alias,
         "message": shortened(text, LONGEST_MESSAGE),
@@ -232,7 +239,7 @@ class PagerDutyPager:
 
 
 def _payload_of(alert: Alert) -> dict[str, Json]:
-    details: dict[str, Json] = {"request_id": alert.approval_id, "cause": alert.cause}
+    details: dict[str, Json] = {**about(alert), "cause": alert.cause}
     if alert.resolved is not None:
         details["mended"] = inert(alert.resolved)
     return {
@@ -280,7 +287,7 @@ class WebhookPager:
             {
                 "event": "alert" if alert.resolved is None else "mended",
                 "key": key,
-                "request_id": alert.approval_id,
+                **about(alert),
                 "cause": alert.cause,
                 "text": inert(alert.text),
                 "raised_at": alert.raised_at.isoformat(),

@@ -318,6 +318,7 @@ async def test_an_export_has_what_the_guide_wants_kept(store: Store, url: str, t
         "route": "payments",
         "rule": None,
         "rows": [1, 2, 3, 4, 5],
+        "source": "glaip",
     } == two
     assert ["bob", "ann"] == [vote["person"] for vote in votes]
     assert 64 == len(digest)

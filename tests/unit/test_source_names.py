@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.cli.audit_export import entry_of
+from adapters.pagers.services import about
 from bot.protocol import GLAIP, HITLRequest, key_of, split_key
+from bot.records import Alert
 
 _NAMES = st.sampled_from((GLAIP, "eu", "us-2", "a"))
 _IDS = st.text() | st.builds(
@@ -41,3 +46,23 @@ def test_a_call_at_another_source_is_another_call() -> None:
         for source in (GLAIP, "eu", "us")
     ]
     assert 3 == len({call.digest for call in calls})
+
+
+@pytest.mark.parametrize(
+    ("about_id", "told"),
+    [
+        ("4d2f", {"request_id": "4d2f"}),
+        ("eu::4d2f", {"request_id": "4d2f", "source": "eu"}),
+        ("platform:eu", {"request_id": "platform:eu"}),
+    ],
+)
+def test_a_pager_gets_the_requests_own_id(about_id: str, told: dict[str, str]) -> None:
+    """And the source beside it."""
+    alert = Alert(approval_id=about_id, cause="undelivered", text="", raised_at=datetime.now(UTC))
+    assert told == about(alert)
+
+
+def test_an_export_has_the_requests_own_id() -> None:
+    """And the source beside it."""
+    entries = [entry_of(key, (), call=None, redaction=None) for key in ("4d2f", "eu::4d2f")]
+    assert [("4d2f", "glaip"), ("4d2f", "eu")] == [(one.request_id, one.source) for one in entries]
