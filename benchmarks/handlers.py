@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
 
-from benchmarks.bots import ROOT
+from benchmarks.bots import ROOT, Usage
 from benchmarks.sizes import Figures, Sizes
 from nod import HITLClient, HITLDecision, HITLHandler, HITLRequest, HITLResponse
 from sandbox.platform import open_platform, platform_app
@@ -38,13 +37,12 @@ async def handle() -> None:
         for request in await client.list_pending():
             handler.handle(request)
         await handler.wait_for_pending_decisions(WINDOW)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"mb": peak, "seconds": time.monotonic() - began}))
+    print(json.dumps({"mb": Usage.of(os.getpid()).peak, "seconds": time.monotonic() - began}))
 
 
 #: The same with the platform's own client, in its own environment.
 _THEIRS = """
-import json, logging, os, resource, time
+import json, logging, os, time
 from glaip_sdk import Client
 from glaip_sdk.hitl import HITLDecision, HITLResponse, RemoteHITLHandler
 logging.disable(logging.CRITICAL)
@@ -59,7 +57,7 @@ for item in client.hitl.list_pending():
     handler.handle_hitl_event({"metadata": {"hitl": hitl, "tool_info": {"name": item["tool"], "args": {}}}})
 for thread in list(handler._active_threads):
     thread.join()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 print(json.dumps({"mb": peak, "seconds": time.monotonic() - began}))
 """
 
