@@ -168,7 +168,7 @@ async def test_rungs_fire_together_or_not_at_all(store: Store, rings: list[Step]
 
 async def test_rungs_of_two_approvals_are_a_mistake(store: Store) -> None:
     """A firing is of one approval."""
-    with pytest.raises(ValueError, match="of one approval"):
+    with pytest.raises(ValueError, match="must belong to one approval"):
         await fire(store, [a_rung(), a_rung(approval_id="r2")], at=NOW)
 
 

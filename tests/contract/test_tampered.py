@@ -264,7 +264,7 @@ async def test_what_an_upgrade_left_is_signed_once(fresh_url: str) -> None:
 MEANT = [
     (
         "UPDATE approvals SET outcome = 'rejected' WHERE id = '{one}'",
-        "it is rejected, and approved in the audit log",
+        "it is rejected, but approved in the audit log",
     ),
     ("UPDATE approvals SET digest = 'x' WHERE id = '{one}'", "its digest is not the one in the audit log"),
     ("UPDATE approvals SET route = 'lax' WHERE id = '{one}'", "its route is not the one in the audit log"),

@@ -28,9 +28,9 @@ def polls_take_time(work: FakeClockBot) -> None:
     """A millisecond each: one that begins after a click is later than it."""
     pending = work.platform.pending
 
-    async def later() -> Listing:
+    async def later(*, known: str = "") -> Listing:
         work.clock.now += timedelta(milliseconds=1)
-        return await pending()
+        return await pending(known=known)
 
     work.platform.pending = later  # type: ignore[method-assign]
 

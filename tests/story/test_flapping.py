@@ -24,7 +24,7 @@ def lists_some(work: FakeClockBot, share: float, seed: int) -> None:
     """Each poll lists this share of what waits, by lot."""
     pending, lot = work.platform.pending, random.Random(seed)
 
-    async def some() -> Listing:
+    async def some(*, known: str = "") -> Listing:  # a list by lot is never the one before
         listing = await pending()
         known = lot.sample(listing.requests, round(len(listing.requests) * share))
         return replace(listing, requests=tuple(known))
