@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.teams.conversations import ref_of
+from adapters.teams.follow_ups import TWICE
 from bot.card import Button
 from bot.errors import Refusal, Unanswered
 from bot.protocol import HITLDecision
@@ -303,7 +304,7 @@ async def test_a_card_that_is_there_twice_says_so() -> None:
             Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself."
         )
         await rig.press("approve", message=first)
-        await _until(lambda: "shown twice" in "".join(texts(rig.message(first.id).card)))
+        await _until(lambda: TWICE in "".join(texts(rig.message(first.id).card)))
         assert second.card == rig.message(second.id).card
 
 
