@@ -84,7 +84,7 @@ async def test_a_refusal_never_tells_the_address(status: int, error: type[Except
         if isinstance(raised.value, Unavailable) and status == 429:
             assert 9.0 == raised.value.retry_after
         if error is Forbidden:
-            assert f"the workflow news answered with HTTP {status}. Check that the flow exists" in str(raised.value)
+            assert f"the workflow news answered with HTTP {status}. Check that" in str(raised.value)
 
 
 async def test_a_workflow_that_is_not_there_never_tells_its_address() -> None:
