@@ -221,10 +221,11 @@ def notification_of(approval: Approval, state: CardState, *, policy: Policy, now
 
 def folded_call(lines: tuple[Line, ...]) -> str:
     """The call in one line: its first argument, and how much more there was."""
-    first = f"{lines[0].key} {lines[0].value}".strip() if lines else "(no arguments)"
+    first = f"{lines[0].key}: {lines[0].value}".removeprefix(": ") if lines else "(no arguments)"
     line = " ".join(first.split())
     short = line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1] + "…"
-    return short if len(lines) < 2 else f"{short}  (+{len(lines) - 1} more, {size_of(lines)})"
+    more = f"+{len(lines) - 1} more argument{'s' if len(lines) > 2 else ''}"
+    return short if len(lines) < 2 else f"{short} ({more}; {size_of(lines)})"
 
 
 def waiting_name(approval: Approval, *, policy: Policy) -> str:
