@@ -141,7 +141,7 @@ BAD_FILES = [
         f"{HEAD}quorum: 2\n{ROUTES}",
         2,
         "unknown setting `quorum`",
-        "Valid settings here: poll_every",
+        "Valid settings here: sources, poll_every",
     ),
     (
         "an unknown key of a route",

@@ -58,7 +58,7 @@ sources:
         ('{url: "https://eu.example", key: "${EU_KEY}", key_file: k}', "either `key` or `key_file`"),
         ('{url: "https://eu.example", key: "k-eu"}', "the key must be a variable of the environment"),
         ('{url: "https://eu.example", key: "${NO_KEY}"}', "NO_KEY is not set"),
-        ('{url: "https://eu.example", key: "${NOD_SECRET}"}', "NOD_SECRET is a setting of Nod"),
+        ('{url: "https://eu.example", key: "${NOD_SECRET}"}', "NOD_SECRET is one of Nod's own settings"),
         ('{url: "https://eu.example", key: "${BAD_KEY}"}', "characters that a key cannot have"),
         ('{url: "https://eu.example", key_file: none}', "sources.eu.key_file cannot be read"),
         ('{url: "eu.example", key: "${EU_KEY}"}', "sources.eu.url must be"),
