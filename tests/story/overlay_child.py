@@ -33,7 +33,7 @@ routes:
     match: {}
     cards: [toy:room]
     approvers: [ann]
-    ladder: [{at: 1%, do: shout}, {at: 90%, do: shout}]
+    ladder: [{at: 8%, do: shout}, {at: 90%, do: shout}]
 alerts: [toy:bell, "toybell:tower"]
 """
 
