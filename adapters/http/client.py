@@ -188,12 +188,23 @@ USUAL = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 _OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Takes no idle connection on which something arrived unasked: it would answer the next request."""
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        while (found := await super()._get(key, traces)) is not None:
+            if found.protocol is not None and not found.protocol.should_close:
+                return found
+            found.close()
+        return None
+
+
 class _Direct(httpx.AsyncBaseTransport):
     """aiohttp's connections behind httpx, whose own take five times the CPU; sends each request once."""
 
     def __init__(self, *, trusted: ssl.SSLContext, limits: httpx.Limits) -> None:
         """To be made in the event loop. It keeps any number of idle connections until they expire."""
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             ssl=trusted,
             limit=limits.max_connections or 0,
             keepalive_timeout=limits.keepalive_expiry,
