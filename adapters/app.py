@@ -39,6 +39,7 @@ from adapters.settings import (
     PolicyFile,
     SourceAddress,
     all_sources,
+    check_kept,
     check_schedule_keys,
     plain,
     read_policy_file,
@@ -204,6 +205,7 @@ async def _base(
         now = all_sources(environment, file.sources)
         check_kinds(now)
         if sources is not None and now != sources:
+            check_kept(sources, now, where=str(environment.config))
             log.warning("counts_from_the_next_start", setting="sources")
         webhook_secret(environment, file.pagers)
         check_schedule_keys(environment, file.policy)
@@ -216,9 +218,10 @@ async def _base(
     file = await asyncio.to_thread(read)
     chats, sources = read_chats(environment, file), all_sources(environment, file.sources)
     sources = sources[:1] if rehearsal else sources
+    clock = Timepiece(wall=wall, elapsed=elapsed, sources=[one.name for one in sources])
     return _Base(
         environment=environment, file=file, read=read, chats=chats, sources=sources, callbacks=callbacks,
-        secrets=environment.seal_secrets(), wall=wall, clock=Timepiece(wall=wall, elapsed=elapsed),
+        secrets=environment.seal_secrets(), wall=wall, clock=clock,
         wake_ups=WakeUps(), metrics=PrometheusMetrics(),
     )  # fmt: skip
 

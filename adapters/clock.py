@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from bot.ports import WORST_SKEW, Clock
@@ -29,9 +29,15 @@ class Timepiece:
     Deadlines are moments of the platform's clock, so while ours is far from it they are judged by that one.
     """
 
-    def __init__(self, *, wall: Clock, elapsed: Callable[[], float] = seconds_since_boot) -> None:
-        """`elapsed` is in seconds, and only goes on."""
-        self._wall, self._elapsed = wall, elapsed
+    def __init__(
+        self,
+        *,
+        wall: Clock,
+        elapsed: Callable[[], float] = seconds_since_boot,
+        sources: Collection[str] = (GLAIP,),
+    ) -> None:
+        """`elapsed` is in seconds, and only goes on. `sources` are those that are polled."""
+        self._wall, self._elapsed, self._sources = wall, elapsed, frozenset(sources)
         self._ahead = timedelta()  #: how far the wall clock is ahead of this one
         self._steps = timedelta()  #: how far it was set while nobody could tell that it is right
         self._wall_skews: dict[str, timedelta] = {}  #: by source: how far the wall clock is ahead of each
@@ -58,7 +64,7 @@ class Timepiece:
         """A poll told how far this clock is ahead of the platform's; how far the wall clock is.
 
         Of several platforms the one counts whose clock is nearest to the wall clock: one that is wrong alone
-        must not move the deadlines of the others.
+        must not move the deadlines of the others. Until each was heard, two that agree are needed for that.
 
         Where the platform tells nothing, what waits was written down by this clock, so it goes on; a wall
         clock that was set counts from the next start.
@@ -69,6 +75,10 @@ class Timepiece:
         wall_skew = min(self._wall_skews.values(), key=abs)
         if abs(wall_skew) <= WORST_SKEW:
             self._ahead = self._steps = timedelta()
-        elif abs(wall_skew - self._ahead) > WORST_SKEW:
+        elif abs(wall_skew - self._ahead) > WORST_SKEW and self._is_agreed(wall_skew):
             self._ahead = wall_skew
         return told
+
+    def _is_agreed(self, skew: timedelta) -> bool:
+        alike = [one for one in self._wall_skews.values() if abs(one - skew) <= WORST_SKEW]
+        return self._wall_skews.keys() >= self._sources or len(alike) > 1

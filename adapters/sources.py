@@ -62,7 +62,7 @@ class Polled:
         last, what = self.ingest.polls.last_good, f"no successful poll of {self.ingest.about.facts['platform']}"
         if last is None:
             return f"{what} yet"
-        late = now - last > max(3 * self.every, least)
+        late = abs(now - last) > max(3 * self.every, least)  # a clock that was set back hides nothing
         return f"{what} since {last.isoformat(timespec='seconds')}" if late else None
 
 

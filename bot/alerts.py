@@ -99,13 +99,13 @@ _KINDS = (
     ),
     _kind(
         CARD_REFUSED,
-        "every request there has a card",
+        "every request has its card in {where}",
         one="{tool} has no card in {where} ({why}). People can see it elsewhere.",
         several="{count} requests have no card in {where} ({why}). People can see them elsewhere.",
     ),
     _kind(
         CHANNEL_LATE,
-        "every request there has a card, or has ended",
+        "every request has its card in {where}, or has ended",
         found=True,
         one="{where} is slow: 1 request has no card yet, with a quarter of its time used up.",
         several="{where} is slow: {count} requests have no card yet, with a quarter of their time used up.",
@@ -117,7 +117,7 @@ _KINDS = (
         one="{chat} refuses Nod: {why}",
         away="{chat} cannot be reached ({why}).",
     ),
-    _kind(CHANNEL_DEAD, "Nod can post there again", found=True, one="Nod cannot post in {where}: {why}"),
+    _kind(CHANNEL_DEAD, "Nod can post in {where} again", found=True, one="Nod cannot post in {where}: {why}"),
     _kind(
         UNSEEN,
         "for {quiet}, no more requests have expired without a card",
@@ -153,6 +153,8 @@ _KINDS = (
         "enough people can decide its requests",
         found=True,
         gone="Route {route} was removed from nod.yaml while {requests} pending, so nobody can decide.",
+        source="The source {source} was removed from nod.yaml while {requests} pending, "
+        "so nobody can decide and Nod delivers nothing there.",
         outsiders="Route {route} has only guests and external users as approvers, "
         "so nobody can decide its requests.",
         unfound="Route {route} has no approver who can be found, so nobody can decide its requests.",

@@ -239,6 +239,10 @@ class Approvals(Protocol):
         """How many open requests wait for people, by the name of their route."""
         ...
 
+    def waiting_elsewhere(self, sources: Collection[str]) -> Mapping[str, int]:
+        """How many are open or decided of each source that is not among these."""
+        ...
+
     async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
         """DECIDED -> OPEN: the decision cannot be delivered after all, and people are asked again.
 

@@ -110,6 +110,8 @@ def eligibility_of(
     person = policy.person_behind(surface, account)
     if route is None:
         raise Refused(Refusal.NOT_APPROVER, ROUTE_GONE)
+    if approval.request.source not in policy.sources:
+        raise Refused(Refusal.NOT_APPROVER, SOURCE_GONE)
     if person is None:
         raise _not_approver(policy, route, approval, now=now)
     if (not home or surface in person.outside) and person.handle not in route.outsiders:
@@ -185,6 +187,7 @@ def _names_of(person: Person) -> tuple[str, ...]:
     return (person.handle, person.name, person.email or person.handle, *person.accounts.values())
 
 
+SOURCE_GONE = "This request's platform was removed from nod.yaml, so nobody can decide. Ask the Nod admin."
 ROUTE_GONE = "This route was removed from nod.yaml, so nobody can decide. Ask the Nod admin."
 NO_APPROVER = "Nobody can decide this in the chat. Ask the Nod admin."
 DOUBTED = "Nod cannot tell who asked for this, so nobody can decide it here. Ask the Nod admin."

@@ -81,8 +81,8 @@ def _print_what_holds(found: Found, *, signed: int, named: bool, known: bool, re
         ours = "." if named else ". Without --key, Nod cannot tell who signed them."
         gone = _counted(
             signed - found.compared,
-            "is about a row that was removed, and proves",
-            "are about rows that were removed, and prove",
+            "covers a removed row and proves",
+            "cover removed rows and prove",
         )
         print(f"  {agree}{ours}" + (f" {gone} nothing." if signed > found.compared else ""))
     if found.retired is not None and retention is False:

@@ -61,18 +61,21 @@ def _is_there(file: Path) -> bool:
     return True
 
 
-def chosen(environment: Environment, name: str | None) -> tuple[SourceAddress, ...]:
+def chosen(environment: Environment, name: str | None, *, broken: bool = True) -> tuple[SourceAddress, ...]:
     """The source of this name; without a name all of them.
 
-    `glaip` needs no nod.yaml, so it can be used while the file is broken. Raises ConfigError.
+    `glaip` needs no nod.yaml, so with `broken` it can be used while the file is. Raises ConfigError.
     """
     known = environments_source(environment)
     there = "config" in environment.model_fields_set or _is_there(environment.config)
     try:
         found = all_sources(environment, read_sources(environment.config)) if there else (known,)
-    except ConfigError:
+    except ConfigError as error:
         if name not in (None, GLAIP):
             raise
+        if not broken:
+            fix = f"{error.fix} To answer a request of AIP_API_URL before that: --source {GLAIP}"
+            raise ConfigError(error.where, error.what, fix, others=error.others) from error
         found = (known,)
     if name is None:
         return found
@@ -83,8 +86,11 @@ def chosen(environment: Environment, name: str | None) -> tuple[SourceAddress, .
 
 
 def the_one(environment: Environment, name: str | None) -> SourceAddress:
-    """The source of this name; it can be left out where there is only one. Raises ConfigError."""
-    found = chosen(environment, name)
+    """The source of this name; it can be left out where there is only one. Raises ConfigError.
+
+    Without a name the file must be readable: an answer to the wrong source cannot be taken back.
+    """
+    found = chosen(environment, name, broken=name is not None)
     if len(found) > 1:
         names = ", ".join(one.name for one in found)
         raise ConfigError("--source", "is missing, and nod.yaml names several", f"Choose one of: {names}.")

@@ -162,8 +162,8 @@ PARTING = 10.0
 _AROUND_TABLE = 9
 
 ASKING = "Asking the platform …"
-VANISHED = "No longer pending; nothing was sent."
-UNREADABLE = "It can no longer be read; nothing was sent."
+VANISHED = "The request is no longer pending; nothing was sent."
+UNREADABLE = "The request can no longer be read; nothing was sent."
 PERHAPS = "It was being sent and may have arrived"
 
 

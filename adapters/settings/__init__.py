@@ -13,7 +13,13 @@ from adapters.settings.environment import (
 )
 from adapters.settings.models import schema_text
 from adapters.settings.policy_file import PolicyFile, read_policy_file, read_sources
-from adapters.settings.sources import SourceAddress, all_sources, environments_source, unknown_source
+from adapters.settings.sources import (
+    SourceAddress,
+    all_sources,
+    check_kept,
+    environments_source,
+    unknown_source,
+)
 
 __all__ = [
     "Environment",
@@ -23,6 +29,7 @@ __all__ = [
     "SourceAddress",
     "TeamsSettings",
     "all_sources",
+    "check_kept",
     "check_schedule_keys",
     "environments_source",
     "is_workflow",

@@ -67,6 +67,19 @@ def all_sources(environment: Environment, more: tuple[SourceAddress, ...]) -> tu
     return (known, *more)
 
 
+def check_kept(running: tuple[SourceAddress, ...], now: tuple[SourceAddress, ...], *, where: str) -> None:
+    """Raises ConfigError if a running source has another name or address now, or none.
+
+    It is polled until the next start, and rules that name it would take nothing of it any more.
+    """
+    there = {one.name: _same(one.url) for one in now}
+    for one in running:
+        if there.get(one.name) != _same(one.url):
+            what = f"the source {one.name} was removed, renamed or moved while Nod is running"
+            fix = "Restart Nod to change sources; until then it uses the last valid file."
+            raise ConfigError(where, what, fix)
+
+
 def sources_of(
     file: SourcesText, lines: Lines, *, folder: Path, variables: Mapping[str, str] | None = None
 ) -> tuple[SourceAddress, ...]:

@@ -11,7 +11,7 @@ which answers were taken back, and each person's last vote. At the start it read
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -212,6 +212,10 @@ class Proofs:
         """Ids, as a database keeps them, of what this process knows to be open or decided at this source."""
         return self._lives[source].keys()
 
+    def waiting_elsewhere(self, sources: Collection[str]) -> Mapping[str, int]:
+        """How many wait of each source that is not among these."""
+        return {source: len(lives) for source, lives in self._lives.items() if lives and source not in sources}
+
     def doubted(self, source: str) -> Set[str]:
         """Ids, as a database keeps them, of records of this source that were found not to be Nod's."""
         return self._doubted[source]
@@ -271,7 +275,7 @@ class Proofs:
         return at if known == digest else None
 
     def used(self, approval_id: str) -> None:
-        """The listing confirmed one POST, and confirms no other."""
+        """The listing confirmed one POST, or is older than the decision; it confirms no other."""
         self._listed.pop(storable_text(approval_id), None)
 
     def doubt(self, approval_id: str, what: tuple[str, ...]) -> None:

@@ -48,7 +48,8 @@ class AnsweredApprovals(Part):
             # One person is enough almost always: then there is nothing to wait for, and a statement less.
             at_once = Stage.DECIDED if needs <= 1 else None
             # An Approve waits for a list that confirms the call (`adapters.store.decided`).
-            due = {"due_at": None if vote.verdict is HITLDecision.APPROVED else vote.at}
+            # What listed it before confirms nothing, whatever the clock did since.
+            due = {"due_at": None if vote.verdict is HITLDecision.APPROVED else vote.at, "confirmed_at": None}
             taken = _taken(at_once, by_rule=vote.actor.surface == Surface.POLICY)
             given = {"one": approval_id, "call": vote.digest, "now": vote.at}
             given |= {"due": due["due_at"]} if at_once else {}
@@ -78,6 +79,8 @@ class AnsweredApprovals(Part):
             # A commit without an answer may have counted: then no earlier vote of theirs does any more, either.
             if result is not None and error is None:
                 proofs.counted(approval_id, vote.person, revision=result[1])
+                if result[0] is Counted.DECIDED:
+                    proofs.used(approval_id)
 
         counted, _ = await self._database.write(lambda made: _MOVES.get(made[0]), work, ended=ended)
         return counted
@@ -120,7 +123,7 @@ def _taken(then: Stage | None, *, by_rule: bool) -> ReturningUpdate[int]:
     asked = true() if by_rule else _A.rule.is_(None)
     now = bindparam("now", type_=_A.deadline.type)
     counts = (_A.digest == bindparam("call"), _A.deadline > now, asked, undecided)
-    due = {"due_at": bindparam("due", type_=_A.due_at.type)} if then else {}
+    due = {"due_at": bindparam("due", type_=_A.due_at.type), "confirmed_at": None} if then else {}
     taken = move(bindparam("one"), Stage.OPEN, then, *counts).values(revision=_A.revision + 1, **due)
     return taken.returning(_A.revision)
 

@@ -151,7 +151,7 @@ class WholeApprovals(Part):
         rows = await self._database.fetch(statement)
         found = await whole_of(rows, self._database.fetch, self._proofs)
         stages = {row[_A.id]: row[_A.stage] for row in rows}
-        return tuple(one for one in found if one.stage is stages[storable_text(one.id)])
+        return tuple(one for one in found if one.stage is stages.get(storable_text(one.id)))
 
     async def _whole(self, statement: Select[Any], *stages: Stage) -> tuple[Approval, ...]:
         """The approvals that the statement finds; without those that have left these stages meanwhile."""

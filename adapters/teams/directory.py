@@ -87,7 +87,9 @@ class TeamsDirectory:
                         break
                     await self._read(unread[first : first + BATCH], heard)
         except TimeoutError:
-            heard.trouble = Unavailable("reading the members of all conversations takes too long")
+            heard.trouble = Unavailable(
+                f"reading the members of all Teams conversations took longer than {self._in_time:g} s"
+            )
             log.warning("rosters_cut_short", seconds=self._in_time, people=len(heard.members))
         return heard.members, heard.trouble
 

@@ -179,7 +179,8 @@ class Ingest:
                     self._last.agrees(key)
                 if met.missed or met.stage is Stage.DECIDED:
                     confirmed[key] = met.digest
-        if confirmed:
+        # A clock that was set back during the poll would make it look later than clicks after its beginning.
+        if confirmed and listing.began_at <= self._clock():
             await self._store.approvals.confirm(confirmed, began_at=listing.began_at)
         return unmet
 

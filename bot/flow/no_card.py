@@ -71,7 +71,7 @@ class NoCard:
         key = about, cause = alert.approval_id, alert.cause
         if lack is None or not (lack.in_vain if cause == NO_CARD else lack.elsewhere):
             self._told.pop(key, None)
-            await self._store.alerts.resolve(about, cause=cause, how=over(cause))
+            await self._store.alerts.resolve(about, cause=cause, how=over(cause, where=about))
             return
         told, count = self._told.get(key), _count(lack, cause)
         if told and count > told.count and now >= told.at + RETOLD_EVERY:

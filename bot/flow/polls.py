@@ -49,7 +49,7 @@ class Polls:
     async def failed(self, error: Unavailable | Forbidden) -> None:
         """One failed poll is normal. If they keep failing, nobody is asked any more, and that is an alert."""
         now = self._clock()
-        if self._failing_since is None:
+        if self._failing_since is None or now < self._failing_since:  # the clock was set back
             self._failing_since = now
         elif now - self._failing_since >= BLIND_AFTER:
             facts = {**self._about.facts, "why": error}

@@ -23,9 +23,20 @@ def quorum_shortages(policy: Policy, waiting: Mapping[str, int], *, now: datetim
     found = {route.name: lack for route in policy.routes if (lack := _lack(policy, route, now=now))}
     for name, requests in waiting.items():
         if policy.route_named(name) is None:
-            pending = "1 request is" if requests == 1 else f"{requests} requests are"
-            found[name] = alert_text(NOBODY, "gone", route=name, requests=pending)
+            found[name] = alert_text(NOBODY, "gone", route=name, requests=_pending(requests))
     return found
+
+
+def sources_gone(waiting: Mapping[str, int]) -> dict[str, str]:
+    """The same by the name of a source that nod.yaml no longer has; `waiting`: how many it asked."""
+    return {
+        name: alert_text(NOBODY, "source", source=name, requests=_pending(requests))
+        for name, requests in waiting.items()
+    }
+
+
+def _pending(requests: int) -> str:
+    return "1 request is" if requests == 1 else f"{requests} requests are"
 
 
 def undecidable(policy: Policy, approval: Approval, *, now: datetime) -> Alert | None:

@@ -38,7 +38,7 @@ from bot.errors import Unavailable
 from bot.flow import BATCH, Liveness
 from bot.flow.chat_probe import ChatProbe
 from bot.flow.no_card import ROUTE
-from bot.flow.quorum_check import quorum_shortages, undecidable
+from bot.flow.quorum_check import quorum_shortages, sources_gone, undecidable
 from bot.policy import Policy
 from bot.ports import Chat, Clock, Metrics
 from bot.records import Alert, Cursor, Placement, Unseen
@@ -277,7 +277,13 @@ class SelfCheck:
         waiting = await self._store.approvals.open_by_route()
         short = quorum_shortages(self._policy(), waiting, now=self._clock())
         await self._requested(waiting)
-        return [_Violation(about=f"route:{name}", cause=NOBODY, text=text) for name, text in short.items()]
+        gone = sources_gone(self._store.approvals.waiting_elsewhere(self._policy().sources))
+        lacks = [("route", short), ("source", gone)]
+        return [
+            _Violation(about=f"{kind}:{name}", cause=NOBODY, text=text)
+            for kind, found in lacks
+            for name, text in found.items()
+        ]
 
     async def _requested(self, waiting: Mapping[str, int]) -> None:
         """Alert about requests that nobody can approve because the approvers may have asked for them.
@@ -314,7 +320,7 @@ class SelfCheck:
             if (about, cause) in found or (cause == NO_CARD and not about.startswith(ROUTE)):
                 continue
             if cause not in (SURFACE_DEAD, CHANNEL_DEAD) or self._around.is_well(alert):
-                await self._alerts.resolve(about, cause=cause, how=over(cause))
+                await self._alerts.resolve(about, cause=cause, how=over(cause, where=about))
 
 
 #: What a look resolves that does not find it any more; of `NO_CARD`, what is about a route.

@@ -169,3 +169,27 @@ async def test_a_row_with_another_secret_is_not_believed(rig: Rig) -> None:
     """Nobody but Nod says what a start need not read."""
     async with rig.process(Signing("another secret of thirty-two bytes")) as second:
         assert [False] == await second.polls()
+
+
+async def test_a_clock_that_is_set_back_during_a_poll_confirms_nothing(rig: Rig) -> None:
+    """The list is older than the click, whatever its moment says; the next one counts."""
+    async with rig.process() as one:
+        before = rig.now = rig.now + timedelta(hours=1, seconds=-1)
+        rig.body = body_of(*IDS, "r4")  # so that it is read
+        answers = one.ingest.source.pending
+
+        async def slow(*, known: str = "") -> Listing:
+            listing = await answers(known=known)
+            if rig.now == before:
+                rig.now -= timedelta(minutes=59)
+                digest = next(request.digest for request in listing.requests if request.request_id == "r1")
+                vote = a_vote(digest=digest, at=rig.now)
+                await one.store.approvals.vote("r1", vote=vote, needs=1, eligible=None)
+            return listing
+
+        one.ingest.source = _Watching(one.ingest.source, slow)  # type: ignore[assignment]
+        await one.ingest.round()
+        assert await one.store.approvals.awaiting_poll(rig.now)
+        rig.now += timedelta(seconds=1)
+        await one.ingest.round()
+        assert not await one.store.approvals.awaiting_poll(rig.now)

@@ -53,3 +53,16 @@ async def test_a_resume_changes_nothing_else(store: SqlStore) -> None:
     before = [await found(store, name) for name in ("r1", "r2")]
     await store.approvals.resume()
     assert before == [await found(store, name) for name in ("r1", "r2")]
+
+
+async def test_what_was_listed_before_the_decision_confirms_nothing(store: SqlStore) -> None:
+    """Although it looks later: the clock was set back an hour between the poll and the click."""
+    digest = await admit(store)
+    await store.approvals.miss(["r1"], began_at=after(-1))
+    await store.approvals.confirm({"r1": digest}, began_at=after(3600))
+    await decide(store)
+    assert await begin(store, now=after(1), as_read=await found(store)) is None
+    await store.approvals.confirm({"r1": digest}, began_at=after(-2))  # a poll from before the click comes in
+    assert await begin(store, now=after(1), as_read=await found(store)) is None
+    await store.approvals.confirm({"r1": digest}, began_at=after(2))
+    assert await begin(store, now=after(3), as_read=await found(store)) is not None

@@ -170,3 +170,9 @@ async def test_a_seal_of_the_one_opens_nothing_at_the_other(both: SqlStore, unde
     assert own == isinstance(reply, Voted)
     stages = [(await found(both, key)).stage for key in (HERE, THERE)]
     assert [Stage.DECIDED if own else Stage.OPEN, Stage.OPEN] == stages
+
+
+async def test_what_waits_of_a_source_that_is_gone_is_counted(both: SqlStore) -> None:
+    """By what this process knows, at no cost."""
+    assert {} == both.approvals.waiting_elsewhere((GLAIP, EU))
+    assert {EU: 1} == both.approvals.waiting_elsewhere((GLAIP,))

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, make_url
 from adapters.store import migrations, tables
 from adapters.store.open import open_store
 from bot.approval import Stage
+from bot.errors import ConfigError
 from bot.ladder import Action
 from bot.protocol import HITLRequest
 from bot.records import Claimed, Counted, NewApproval
@@ -351,3 +352,19 @@ def rows_at(url: str, statement: str) -> list[tuple[Any, ...]]:
             return connection.execute(statement).fetchall()
     with psycopg.connect(url) as server:
         return server.execute(statement).fetchall()
+
+
+async def test_an_id_that_would_name_a_source_waits_for_its_end(fresh_url: str) -> None:
+    """In one line; the version of before goes on with it."""
+    request = a_request("eu::r1")
+    opening: dict[str, Any] = {"ring": lambda step: None, "pagers": PAGERS, "signing": SIGNING}
+    async with open_store(fresh_url, **opening) as store:
+        await store.approvals.insert([NewApproval(approval=an_approval(request=request))])
+    run(fresh_url, "UPDATE approvals SET id = 'eu::r1'")
+    for statement in TAKEN_BACK:
+        run(fresh_url, statement)
+
+    with pytest.raises(ConfigError, match="until that request has ended"):
+        async with open_store(fresh_url, **opening):
+            pass
+    assert [("0013",)] == rows_at(fresh_url, "SELECT version_num FROM nod_schema")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.sources import Polled
 from adapters.store.open import SqlStore, open_store
 from bot.alerts import BLIND, NO_CARD
 from bot.card import Card, Notification
@@ -111,6 +112,28 @@ async def test_a_platform_that_cannot_be_read_pages_and_is_mended(tmp_path: Path
 
         (page,) = await rig.store.alerts.due(rig.now, most=99)
         assert page.alert.resolved is not None
+
+
+async def test_a_clock_that_is_set_back_hides_no_dead_platform(tmp_path: Path) -> None:
+    """The half minute is counted again from there, not an hour later."""
+    async with opened(tmp_path) as rig:
+        admit = rig.insert()
+        rig.platform.poll_trouble = [Unavailable("it is down")] * 3
+        await admit.round()
+        rig.now -= timedelta(hours=1)
+        await admit.round()
+        rig.now += timedelta(seconds=30)
+        await admit.round()
+        assert [BLIND] == await rig.alerts()
+
+
+async def test_a_last_good_poll_of_later_is_no_good_poll(tmp_path: Path) -> None:
+    """After a clock that was set back /readyz and the heartbeat wait for the next one."""
+    async with opened(tmp_path) as rig:
+        polled = Polled(ingest=rig.insert(), every=timedelta(seconds=1))
+        await polled.ingest.round()
+        assert polled.silent_since(rig.now, least=timedelta(seconds=10)) is None
+        assert polled.silent_since(rig.now - timedelta(hours=1), least=timedelta(seconds=10)) is not None
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ async def test_a_channel_that_is_closed_to_the_bot_is_alerted(tmp_path: Path) ->
 
         await system.shown(APPROVALS, within=ASKED_AGAIN)
         await system.shown(FINANCE, within=ASKED_AGAIN)
-        resolved = "Nod can post there again"
+        resolved = "Nod can post in "
         await until(lambda: all(resolved in a for a in system.alerts()), within=15, what="both alerts' ends")
         assert (1, 1) == (len(system.cards(APPROVALS)), len(system.cards(FINANCE)))
 

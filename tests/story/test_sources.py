@@ -165,6 +165,11 @@ async def test_the_terminal_names_the_source(tmp_path: Path, capsys: pytest.Capt
         assert [("glaip", SAME), ("eu", SAME)] == [(one["source"], one["request_id"]) for one in listed]
         with pytest.raises(ConfigError, match="Choose one of: glaip, eu"):
             await answer(settings, SAME, HITLDecision.REJECTED, note=None)
+        policy = (tmp_path / "nod.yaml").read_text()
+        (tmp_path / "nod.yaml").write_text(f"{policy}\n  broken: [")
+        with pytest.raises(ConfigError, match="--source glaip"):
+            await answer(settings, SAME, HITLDecision.REJECTED, note=None)
+        (tmp_path / "nod.yaml").write_text(policy)
         with pytest.raises(ConfigError, match="Did you mean eu"):
             await answer(settings, SAME, HITLDecision.REJECTED, note=None, source="eeu")
         assert 0 == await answer(settings, SAME, HITLDecision.REJECTED, note=None, source="eu")
@@ -189,9 +194,17 @@ async def test_the_check_looks_at_each_source(tmp_path: Path) -> None:
 async def test_a_change_of_the_sources_counts_from_the_next_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And the log says so."""
+    """And the log says so. A name that goes is refused: rules would take nothing of the running source."""
     async with open_both(tmp_path) as both:
         assert both.eu.url
         path = tmp_path / "nod.yaml"
         path.write_text(path.read_text().replace("key_file: eu.key", "key_file: eu.key, poll_every: 9s"))
         await until(lambda: "setting=sources" in capsys.readouterr().out, within=15, what="the log to say so")
+        path.write_text(path.read_text().replace("  eu: {", "  emea: {").replace("source: eu", "source: emea"))
+        alerted = "the source eu was removed, renamed or moved"
+        await until(lambda: alerted in str(both.system.alerts()), within=15, what="the alert")
+        both.ask(both.eu.platform)
+        card = await both.system.shown(FINANCE)  # by the route of the file before
+        path.write_text(path.read_text().replace("emea", "eu"))
+        await both.system.press(BOB, card, "approve")
+        await until(lambda: both.told[1] == [f"{SAME}: approved"])

@@ -140,7 +140,7 @@ async def test_one_of_two_places_that_refuses_is_no_request_without_a_card(tmp_p
         assert 1 == len(work.teams.cards)
         work.chat.trouble = None
         await work.run(15)
-        assert [None, "every request there has a card"] == [a.resolved for _, a in work.pager.pages]
+        assert [None, f"every request has its card in {FINANCE}"] == [a.resolved for _, a in work.pager.pages]
 
 
 async def test_a_chat_that_asks_for_a_pause_does_not_undo_the_digest(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from bot.policy import (
     DOUBTED,
     NO_OTHER,
     ROUTE_GONE,
+    SOURCE_GONE,
     Delegation,
     Person,
     Policy,
@@ -30,7 +31,7 @@ from bot.policy import (
     named_for,
     requesters_of,
 )
-from bot.protocol import HITLDecision, HITLRequest
+from bot.protocol import GLAIP, HITLDecision, HITLRequest
 from bot.routing import ReasonRule, RejectionRule, Route
 from bot.surface import Surface
 
@@ -134,6 +135,7 @@ SEATS: list[tuple[str, Policy, str, str, bool, dict[str, Any], str]] = [
         ("alone", "U0ANN", {"by": "ann"}, NO_OTHER),
         ("all", "U0MALLORY", {}, "Only Ann, Bob, Eve or 3 others can decide this."),
         ("removed", "U0ANN", {}, ROUTE_GONE),
+        ("default of eu", "U0ANN", {}, SOURCE_GONE),
         ("alone", "U0ANN", {"By": "eve"}, DOUBTED),
     ],
 )
@@ -151,7 +153,9 @@ def test_a_refusal_names_the_people(
     routes = (route("alone", approvers=("ann",), requester="arguments.by"), route("all", approvers=everybody))
     people = {one.handle: one for one in (*PEOPLE, *more)}
     policy = replace(POLICY, routes=(*POLICY.routes, *routes), people=people)
-    approval = make_approval(request=make_request(arguments=arguments), route=name)
+    name, _, source = name.partition(" of ")
+    request = replace(make_request(arguments=arguments), source=source or GLAIP)
+    approval = make_approval(request=request, route=name)
     with pytest.raises(Refused) as refused:
         eligibility_of(policy, approval, surface=SLACK, account=account, home=True, now=NOW)
     assert said == str(refused.value)

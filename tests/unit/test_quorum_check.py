@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.approval import Approval, Stage
-from bot.flow.quorum_check import quorum_shortages, undecidable
+from bot.flow.quorum_check import quorum_shortages, sources_gone, undecidable
 from bot.ladder import Action, Deadline, DeadlineSource, Rung
 from bot.matching import Match
 from bot.policy import Delegation, Person, Policy
@@ -106,6 +106,10 @@ def test_requests_of_a_route_that_left_the_file_have_nobody() -> None:
         "old": "Route old was removed from nod.yaml while 1 request is pending, so nobody can decide.",
         "older": "Route older was removed from nod.yaml while 2 requests are pending, so nobody can decide.",
     } == found
+    assert {
+        "eu": "The source eu was removed from nod.yaml while 2 requests are pending, "
+        "so nobody can decide and Nod delivers nothing there."
+    } == sources_gone({"eu": 2})
     renamed = replace(policy, routes=(replace(policy.routes[0], name="old"),))
     assert ["pay"] == list(quorum_shortages(renamed, {"pay": 1, "old": 1}, now=NOW))
 

@@ -9,7 +9,7 @@ import pytest
 from adapters.settings import Environment, all_sources, read_policy_file
 from adapters.settings.lines import parse_yaml
 from adapters.settings.models import FileText
-from adapters.settings.sources import SourceAddress, sources_of
+from adapters.settings.sources import SourceAddress, check_kept, sources_of
 from adapters.sources import check_kinds
 from bot.errors import ConfigError
 from bot.protocol import GLAIP, HITLRequest
@@ -165,3 +165,25 @@ def test_a_condition_on_a_source_that_there_is_none_of_is_refused(tmp_path: Path
     (tmp_path / "nod.yaml").write_text("deny: [{match: {source: galip}}]" + REST)
     with pytest.raises(ConfigError, match="Did you mean glaip"):
         read_policy_file(tmp_path / "nod.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        ('eu: {url: "https://eu.example/", key: "${BAD_KEY2}", poll_every: 9s}', True),
+        ('eu: {url: "https://eu.example", key: "${EU_KEY}"}, us: {url: "https://u.x", key: "${EU_KEY}"}', True),
+        ('emea: {url: "https://eu.example", key: "${EU_KEY}"}', False),
+        ('eu: {url: "https://us.example", key: "${EU_KEY}"}', False),
+        ("", False),
+    ],
+)  # fmt: skip
+def test_a_running_source_stays_where_it_is(changed: str, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a deny rule under its new name would deny nothing of it any more."""
+    monkeypatch.setitem(KEYS, "BAD_KEY2", "another")
+    running = read('\nsources: {eu: {url: "https://eu.example", key: "${EU_KEY}"}}\n')
+    now = read(f"\nsources: {{{changed}}}\n")
+    if kept:
+        check_kept(running, now, where="nod.yaml")
+        return
+    with pytest.raises(ConfigError, match="Restart Nod to change sources"):
+        check_kept(running, now, where="nod.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,16 +16,23 @@ HOUR = timedelta(hours=1)
 class Machine:
     """Its wall clock, which can be set, and the time that went by."""
 
-    def __init__(self, *, wrong: timedelta = timedelta()) -> None:
+    def __init__(self, *, wrong: timedelta = timedelta(), sources: Sequence[str] = ("glaip",)) -> None:
         self.set, self.gone = wrong, 0.0
         self.clock = Timepiece(
-            wall=lambda: BEGIN + timedelta(seconds=self.gone) + self.set, elapsed=lambda: self.gone
+            wall=lambda: BEGIN + timedelta(seconds=self.gone) + self.set,
+            elapsed=lambda: self.gone,
+            sources=sources,
         )
 
     def poll(self, platform: timedelta = timedelta()) -> timedelta | None:
         """What a poll tells, of a platform whose clock is so far ahead of the true time."""
         true = BEGIN + timedelta(seconds=self.gone)
         return self.clock.heard(self.clock() - true - platform)
+
+    def heard(self, source: str, *, ahead: timedelta = timedelta()) -> timedelta | None:
+        """What a poll of this source tells, whose clock is so far ahead of the true time."""
+        true = BEGIN + timedelta(seconds=self.gone)
+        return self.clock.heard(self.clock() - true - ahead, source=source)
 
     @property
     def wrong(self) -> timedelta:
@@ -96,3 +104,24 @@ def test_a_step_of_the_wall_clock_is_told_by_each_of_several() -> None:
     for source in ("glaip", "eu", "glaip"):
         assert machine.clock.heard(machine.wrong, source=source) == HOUR
         assert machine.wrong == timedelta()
+
+
+def test_of_several_sources_one_alone_moves_the_clock_only_where_another_agrees() -> None:
+    """The others may only be down: what they list would expire by a clock that is theirs no more."""
+    machine = Machine(sources=("glaip", "eu", "us"))
+    day = timedelta(days=1)
+    assert machine.heard("eu", ahead=day) == -day
+    assert machine.wrong == timedelta()
+    assert machine.heard("us", ahead=day) == -day
+    assert machine.wrong == day  # the machine is more likely wrong than both
+    assert machine.heard("glaip") == timedelta()
+    assert machine.wrong == timedelta()
+
+
+def test_once_each_was_heard_the_nearest_counts() -> None:
+    """As with one: a machine that is an hour ahead is found out by all of them."""
+    machine = Machine(wrong=HOUR, sources=("glaip", "eu"))
+    assert machine.heard("glaip") == HOUR
+    assert machine.wrong == HOUR
+    assert machine.heard("eu", ahead=-HOUR) == 2 * HOUR
+    assert machine.wrong == timedelta()
