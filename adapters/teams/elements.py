@@ -67,13 +67,13 @@ def heading(text: str) -> Element:
 def moment(part: datetime | Moment) -> Element:
     """A moment in the reader's own time zone; no word of anybody's is in it.
 
-    TIME() has no seconds, and those are the same in every zone: they stand behind it.
+    TIME() has no seconds; they are the same in every zone, so they follow it.
     """
     shown = moment_parts(part)
     at = shown.at.astimezone(UTC)
     stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     day = f"{{{{DATE({stamp}, SHORT)}}}} " if shown.shown is Shown.DATE else ""
-    second = f" +{at.second}s" if shown.shown is Shown.SECOND and at.second else ""
+    second = f" and {at.second} s" if shown.shown is Shown.SECOND and at.second else ""
     return {
         "type": "TextBlock",
         "text": f"{day}{{{{TIME({stamp})}}}}{second}",

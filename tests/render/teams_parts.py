@@ -21,7 +21,7 @@ from sandbox.teams.limits import check_card
 CONTEXT = RenderContext(channel="approvals", watchers=("29:1ann", "29:1bob"))
 #: The only thing that we put where Teams parses: a moment, in which nobody else writes.
 _AT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
-MOMENT = re.compile(rf"(\{{\{{DATE\({_AT}, SHORT\)\}}\}} )?\{{\{{TIME\({_AT}\)\}}\}}( \+\d\d?s)?")
+MOMENT = re.compile(rf"(\{{\{{DATE\({_AT}, SHORT\)\}}\}} )?\{{\{{TIME\({_AT}\)\}}\}}( and \d\d? s)?")
 #: What some renderers would look for in a run.
 _FUNCTION = re.compile(r"\{\{(DATE|TIME)\(|</?at>", re.IGNORECASE)
 #: Elements and actions that Nod's cards are made of; a picture is none of them.

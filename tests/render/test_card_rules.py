@@ -229,7 +229,7 @@ def test_the_line_of_a_notification() -> None:
 @pytest.mark.parametrize(
     ("left", "slack", "teams"),
     [
-        (timedelta(seconds=40), "{time_secs}|14:29:40 UTC", "{{TIME(2026-11-22T14:29:40Z)}} +40s"),
+        (timedelta(seconds=40), "{time_secs}|14:29:40 UTC", "{{TIME(2026-11-22T14:29:40Z)}} and 40 s"),
         (timedelta(minutes=5, seconds=3), "{time}|14:34 UTC", "{{TIME(2026-11-22T14:34:03Z)}}"),
         (
             timedelta(days=2),
