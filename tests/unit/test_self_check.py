@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.alerts import LATE_TICK, LEFT_OUT, MISSED, NO_CARD, STORE, STORE_DOWN, STUCK, SURFACE_DEAD
+from bot.alerts import LATE_TICK, LEFT_OUT, MISSED, NO_CARD, NOBODY, STORE, STORE_DOWN, STUCK, SURFACE_DEAD
 from bot.approval import Approval
 from bot.errors import Unavailable
 from bot.flow import Liveness
@@ -47,6 +47,7 @@ class Rig:
     resolved: list[tuple[str, str]] = field(default_factory=list)
     liveness: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: Mapping[str, int] = field(default_factory=dict)  #: what waits of sources that were removed
 
     def __post_init__(self) -> None:
         async def seen(_: datetime, *, share: float, after: object) -> tuple[list[Unseen], None]:
@@ -73,7 +74,13 @@ class Rig:
             return 0
 
         store = SimpleNamespace(
-            approvals=SimpleNamespace(unseen=seen, get=get, open_by_route=none, repair_due=none),
+            approvals=SimpleNamespace(
+                unseen=seen,
+                get=get,
+                open_by_route=none,
+                repair_due=none,
+                waiting_elsewhere=lambda _: self.elsewhere,
+            ),
             rungs=SimpleNamespace(due=due),
             placements=SimpleNamespace(of=of, repair=repair),
             alerts=SimpleNamespace(unacknowledged=unacknowledged, open_of=none),
@@ -297,3 +304,12 @@ async def test_a_request_that_nobody_can_see_is_told_of(make_approval: MakeAppro
     assert ({NO_CARD}, 0) == await rig.looked()
     rig.unseen = []
     assert ({NO_CARD}, 1) == await rig.looked()
+
+
+async def test_requests_of_a_removed_source_are_told_of_until_they_end() -> None:
+    """Nobody can decide them, and no poll finds that they ended."""
+    rig = Rig(elsewhere={"eu": 2})
+    assert ({NOBODY}, 0) == await rig.looked()
+    assert ["source:eu"] == [about for about, _ in rig.open]
+    rig.elsewhere = {}
+    assert (set(), 1) == await rig.looked()
