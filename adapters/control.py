@@ -110,7 +110,7 @@ async def ask_bot(
     finally:
         stopping.cancel()
         writer.close()
-    raise ConfigError(str(path), "the bot's answer ended early", "See its log, then try again.")
+    raise ConfigError(str(path), "the bot's answer ended early", "See the bot's log, then try again.")
 
 
 async def _withdraw(stop: asyncio.Event, writer: asyncio.StreamWriter) -> None:

@@ -34,7 +34,7 @@ _MEANINGS: Mapping[int, str] = {
     7000112: "the app in MicrosoftAppId is disabled in the tenant. Enable it",
     7000229: "the app in MicrosoftAppId has no service principal in the tenant. Register the app there",
 }
-OTHER = "Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId as the bot's app registration says"
+OTHER = "Copy MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId from the bot's app registration"
 
 
 def refusal_of(status: int, said: object) -> str:

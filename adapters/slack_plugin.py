@@ -48,7 +48,7 @@ def slack_lacks(environment: Environment) -> Iterator[ConfigError]:
     """What Slack needs and does not have."""
     if environment.slack_bot_token is None:
         what = "is not set, so Nod has no chat to show cards in"
-        fix = f"{FIXES['SLACK_BOT_TOKEN']} Without an account: nod demo"
+        fix = f"{FIXES['SLACK_BOT_TOKEN']} To try Nod without an account, run nod demo."
         yield ConfigError("SLACK_BOT_TOKEN", what, fix)
     if environment.slack_app_token is None and environment.slack_signing_secret is None:
         fix = "Create an app-level token with connections:write, or set SLACK_SIGNING_SECRET to use HTTP."

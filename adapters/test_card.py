@@ -53,7 +53,7 @@ LOOK_EVERY, FINAL_WITHIN = 0.05, 10.0
 #: Tests whose buttons are still known as such after their end.
 REMEMBERED = 20
 
-OVER = "This test is over. Nothing was decided."
+OVER = "This test has ended. Nothing was decided."
 
 Tell = Callable[[str], Awaitable[None]]
 #: What a person calls a place, such as #approvals.
@@ -201,7 +201,7 @@ class CardTester:
         if not SHORTEST <= window <= LONGEST:
             raise ConfigError("--within", "is out of range", "Choose from 10s to 1h.")
         if self.turn.locked():
-            raise ConfigError("nod test-card", "another test card is up", "Wait until it ends.")
+            raise ConfigError("nod test-card", "another test card is still open", "Wait until that test ends.")
         async with self.turn:
             with structlog.contextvars.bound_contextvars(test_card=True):
                 route, place = await self._place(channel)
@@ -288,7 +288,7 @@ def _platform(clock: Clock, window: timedelta) -> OneRequest:
     request = HITLRequest(
         request_id=f"test-{secrets.token_hex(8)}",
         tool_name=TOOL,
-        arguments={"purpose": "Try the way from a card to a decision", "runs": "nothing"},
+        arguments={"purpose": "Test the path from a card to a decision", "runs": "nothing"},
         agent_id=AGENT,
         created_at=now.isoformat(),
         timeout_at=(now + window).isoformat(),

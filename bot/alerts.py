@@ -94,7 +94,7 @@ _KINDS = (
         one="{tool} has no card in {where} ({why}). Nobody can see it.",
         several="{count} requests have no card in {where} ({why}). Nobody can see them.",
         late="{tool} has no card yet, {left} left. Nobody can see it.",
-        late_several="{count} requests have no card in {where}, with a quarter of their time used up. "
+        late_several="{count} requests still have no card in {where} after a quarter of their time. "
         "Nobody can see them.",
     ),
     _kind(
@@ -107,8 +107,8 @@ _KINDS = (
         CHANNEL_LATE,
         "every request has its card in {where}, or has ended",
         found=True,
-        one="{where} is slow: 1 request has no card yet, with a quarter of its time used up.",
-        several="{where} is slow: {count} requests have no card yet, with a quarter of their time used up.",
+        one="{where} is slow: 1 request still has no card after a quarter of its time.",
+        several="{where} is slow: {count} requests still have no card after a quarter of their time.",
     ),
     _kind(
         SURFACE_DEAD,
@@ -120,20 +120,20 @@ _KINDS = (
     _kind(CHANNEL_DEAD, "Nod can post in {where} again", found=True, one="Nod cannot post in {where}: {why}"),
     _kind(
         UNSEEN,
-        "for {quiet}, no more requests have expired without a card",
+        "no request has expired without a card for {quiet}",
         one="{tool} expired without a card anywhere.",
         several="{count} requests expired without a card anywhere. The latest was for {tool}.",
     ),
     _kind(
         UNESCALATED,
-        "for {quiet}, no more requests have expired before an escalation step",
+        "no request has expired before an escalation step for {quiet}",
         one="{tool} expired, and its escalation step ({action}, due at {due}) did not run.",
         several="{count} requests expired before an escalation step that was due. The latest was for {tool}.",
     ),
     _kind(
         UNTOLD,
-        "for {quiet}, no more requests have expired with an unsent ping",
-        one="{tool} expired before a ping about it could be sent.",
+        "no request has expired with an unsent ping for {quiet}",
+        one="{tool} expired before Nod could send a ping about it.",
         several="{count} requests expired with a ping that could not be sent. The latest was for {tool}.",
     ),
     _kind(
@@ -185,14 +185,14 @@ _KINDS = (
     _kind(
         BLIND,
         "{platform} can be read again",
-        one="Nod cannot read {platform}'s pending requests ({why}). Nobody is asked about new ones.",
+        one="Nod cannot read {platform}'s pending requests ({why}). Nod asks nobody about new ones.",
     ),
     _kind(
         UNREADABLE,
         "every pending request can be read",
-        one="1 item of {platform}'s pending list cannot be read ({why}). Nobody is asked about it.",
+        one="1 item of {platform}'s pending list cannot be read ({why}). Nod asks nobody about it.",
         several="{count} items of {platform}'s pending list cannot be read ({why}). "
-        "Nobody is asked about them.",
+        "Nod asks nobody about them.",
     ),
     _kind(SKEWED, "the clocks agree again", one="Nod's clock is {seconds} s {side} {platform}'s."),
     _kind(
@@ -202,7 +202,7 @@ _KINDS = (
     ),
     _kind(
         LEFT_OUT,
-        "nothing that is due is missing from the queue",
+        "everything that is due is in the queue",
         found=True,
         one="{count} due {kind} were missing from the queue and would never have been handled. "
         "Nod queued them again.",
@@ -221,13 +221,13 @@ _KINDS = (
     ),
     _kind(
         TAIL_MISSING,
-        "every signed row is there",
-        one="Row {row} of the audit log was signed at {signed}, and is missing or changed now. The last row is "
+        "every signed row is in the audit log again",
+        one="Row {row} of the audit log was signed at {signed}, but is now missing or changed. The last row is "
         "{found}. The database was rolled back, replaced or tampered with. New rows are not signed.",
     ),
     _kind(
         SHARED,
-        "the bot's socket is the only one",
+        "no other process has a socket with SLACK_APP_TOKEN",
         one="Slack reports {sockets} with SLACK_APP_TOKEN that this bot did not open. Another process uses the "
         "token and gets some of the clicks, which this bot never sees. Stop it, or give it its own app.",
     ),
@@ -285,6 +285,6 @@ def ending(approval: Approval) -> str:
             word = approval.platform_word
             return f"{tool} was answered on the platform: {word}" if word else f"{tool} is no longer pending"
         case Outcome.UNDELIVERABLE:
-            return f"{tool} was decided, but the platform did not accept it in time"
+            return f"{tool} was decided, but the platform did not accept the decision in time"
         case _:
             return f"{tool} was {approval.outcome}"

@@ -86,7 +86,7 @@ def first_break(rows: Iterable[Row], *, after: Row | None = None) -> Break | Non
     for row in rows:
         number += 1
         if row.number != number:
-            return Break(number=number, why=f"row {row.number} is in its place")
+            return Break(number=number, why=f"the row in this place has the number {row.number}")
         if row.previous != previous:
             return Break(number=number, why="it does not follow the row before it")
         if row.hash != _hash(previous, number, row.at_ms, row.kind, row.approval_id, row.body):

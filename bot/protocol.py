@@ -10,7 +10,7 @@ from enum import StrEnum
 from bot.canonical import FORM, FORMS, NotCanonical, digest_of
 
 #: The flaw of a call whose name is not a line of text: many tools could look like that one.
-UNPRINTABLE = "a name has a line break or another character that cannot be seen"
+UNPRINTABLE = "a name has a line break or another invisible character"
 
 #: The source that the environment names; the only one without `sources:` in nod.yaml.
 GLAIP = "glaip"

@@ -51,8 +51,8 @@ NEVER = "This call cannot be approved. The card says why; reject or skip it ther
 NEVER_HERE = "This call cannot be approved. Reject or skip it here."
 NEVER_APPROVED = "This call cannot be approved; the card says why. You can still reject or skip it."
 ON_THE_LAST = "To approve, open every page. Approve is on the last one."
-FROM_PAGE_ONE = "Back on page 1: the request changed, or someone else opened it."
-ONE_BY_ONE = "Press Next to open them one at a time."
+FROM_PAGE_ONE = "You are back on page 1: the request changed, or someone else opened it."
+ONE_BY_ONE = "Press Next to open the requests one at a time."
 
 
 def read_aloud(button: Button, tool: str) -> str:

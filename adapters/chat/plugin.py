@@ -115,7 +115,9 @@ def not_set_up(place: Destination, where: str) -> ConfigError:
     return ConfigError(where, f"{place} is in {place.surface.title()}, which is not set up", fix)
 
 
-_ONLY_A_CHECK = NotCounted(card_id=None, code=Refusal.UNKNOWN_CARD, text="This is only a check.")
+_ONLY_A_CHECK = NotCounted(
+    card_id=None, code=Refusal.UNKNOWN_CARD, text="This is only a check. It takes no clicks."
+)
 
 
 class ClosedDesk:

@@ -122,7 +122,7 @@ def voted(tool: str | None, vote: Vote) -> str:
 
 def alerted(alert: Alert) -> tuple[str, ...]:
     """What an alert says; once it is resolved, how it ended, then what it was."""
-    return (f"⚠ {alert.text}",) if alert.resolved is None else (resolved(alert), f"It was: {alert.text}")
+    return (f"⚠ {alert.text}",) if alert.resolved is None else (resolved(alert), f"The alert was: {alert.text}")
 
 
 def resolved(alert: Alert) -> str:

@@ -123,9 +123,11 @@ def found(listing: Listing, start: str) -> HITLRequest | None:
         case [request_id]:
             return requests[request_id]
         case []:
-            raise ConfigError("ID", f"no pending request begins with {start!r}", _SEE)
+            raise ConfigError("ID", f"no pending request has an id that begins with {start!r}", _SEE)
         case several:
-            raise ConfigError("ID", f"{len(several)} requests begin with {start!r}", "Give more characters.")
+            raise ConfigError(
+                "ID", f"{len(several)} requests have an id that begins with {start!r}", "Give more characters."
+            )
 
 
 def _unread(request_id: str) -> HITLRequest:

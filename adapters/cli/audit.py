@@ -75,18 +75,18 @@ def _print_what_holds(found: Found, *, signed: int, named: bool, known: bool, re
     """What holds, and what was not checked. `named`: a key was given. `known`: NOD_SECRET was given."""
     print(f"✓ {_counted(found.rows, 'row is valid', 'rows are valid')}{found.reach}")
     if not signed:
-        print("  Nod cannot tell whether the last rows were deleted: that needs checkpoints (--checkpoints).")
+        print("  Without --checkpoints, Nod cannot tell whether the last rows were deleted.")
     else:
-        agree = _counted(found.compared, "checkpoint agrees", "checkpoints agree")
+        agree = _counted(found.compared, "checkpoint matches these rows", "checkpoints match these rows")
         ours = "." if named else ". Without --key, Nod cannot tell who signed them."
         gone = _counted(
             signed - found.compared,
-            "covers a removed row and proves",
-            "cover removed rows and prove",
+            "is for a removed row and proves",
+            "are for removed rows and prove",
         )
         print(f"  {agree}{ours}" + (f" {gone} nothing." if signed > found.compared else ""))
     if found.retired is not None and retention is False:
-        print("  Old rows were removed, but nod.yaml sets no retention. Find out who set it before.")
+        print("  Old rows were removed, but nod.yaml sets no retention. Find out who set it earlier.")
     if not known:
         print("  NOD_SECRET is not set, so no signature was checked.")
     elif found.unjudged:
@@ -126,7 +126,7 @@ class Found:
     @property
     def reach(self) -> str:
         """From which row to which, in words."""
-        return f", {self.first} to {self.last.number}" if self.last and self.first else ""
+        return f" ({self.first} to {self.last.number})" if self.last and self.first else ""
 
 
 async def examine(
@@ -178,7 +178,9 @@ def _next_break(row: Row, after: Row | None) -> Break | None:
     try:
         return first_break([row], after=after)
     except NotCanonical:
-        return Break(number=after.number + 1 if after else 1, why="its content is nothing that Nod writes")
+        return Break(
+            number=after.number + 1 if after else 1, why="its content has a form that Nod never writes"
+        )
 
 
 def _against(row: Row, signed: Mapping[int, Sequence[str]]) -> Break | None:
@@ -194,8 +196,8 @@ def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
         return None
     gone = f"it is missing, as are the rows up to {before.number}"
     if all(one.what is What.CHECKPOINT for one in lines):
-        why = f"{gone}. Earlier releases did not sign what retention removed: start this one once to sign it"
-        return Break(number=1, why=why)
+        fix = "If retention removed them under an earlier release, start this release once to sign the removal"
+        return Break(number=1, why=f"{gone}. {fix}")
     return Break(number=1, why=f"{gone}, and no signed line says that Nod removed them")
 
 

@@ -125,7 +125,7 @@ class Told:
         self.known |= _of(body, "platform_word", "shown_trouble")
         made = None if self.decided is None else self.decided["verdict"]
         if outcome in OURS and made != outcome and (self.whole or made is not None):
-            return f"it says {outcome}, but no row says who decided that"
+            return f"it records the outcome {outcome}, but no row records that decision"
         return None
 
     def _closed(self, body: dict[str, Json]) -> None:
@@ -163,12 +163,13 @@ _DECISION = {**_ANSWER, "others": "others"}
 _ABOUT_ANYTHING = frozenset({"alert_raised", "alert_mended", "refused"})
 #: What a sentence calls by another name than a row.
 _SAID = {
-    "others": "list of earlier voters", "widened": "list of added people",
+    "others": "list of earlier voters", "widened": "list of added approvers",
     "origin": "source", "request_id": "request id",
-    "first_seen": "first sight", "settled_at": "end",
-    "platform_word": "word of the platform", "shown_trouble": "trouble", "attempts": "number of attempts",
-    "gones": "number of refused attempts", "source": "source of the deadline", "created": "creation",
-    "doubt": "doubt about the deadline", "renewed": "number of made-up deadlines", "whole": "completeness",
+    "first_seen": "time of arrival", "settled_at": "end time",
+    "platform_word": "answer from the platform", "shown_trouble": "delivery error",
+    "attempts": "number of attempts", "gones": "number of refused attempts", "source": "source of the deadline",
+    "created": "creation time", "doubt": "warning about the deadline",
+    "renewed": "number of estimated deadlines", "whole": "truncation mark",
 }  # fmt: skip
 _WAITING = ("open", "decided")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -213,7 +214,7 @@ class Meaning:
     def _signatures(self, record: Record, row: Mapping[str, Any], proofs: Proofs) -> Iterator[str]:
         waits = row["stage"].value in _WAITING
         if not proofs.record_holds(row, waits=waits):
-            yield "its call, or the route or rule for it, has no valid signature"
+            yield "its record (call, route and rule) has no valid signature"
         decision = record.decision
         if decision is not None:
             self.unjudged += not proofs.knows(decision)
@@ -238,15 +239,15 @@ def _record(row: Mapping[str, Any], told: Told) -> Iterator[str]:
         yield f"it is {outcome or stage}, but {said or told.stage} in the audit log"
     for name, value in told.known.items():
         if name != "outcome" and now.get(name) != value:
-            yield f"its {_SAID.get(name, name)} is not the one in the audit log"
+            yield f"its {_SAID.get(name, name)} differs from the one in the audit log"
     if not row["request"].named_by(row["digest"]):
         yield "its call does not match its digest"
     if (row["id"], row["source"]) != (storable_text(row["request"].key), row["request"].source):
-        yield "its source is not the one in its call"
+        yield "its source differs from the one in its call"
     if row["request_id"] != storable_text(row["request"].request_id):
-        yield "its request id is not the one in its call"
+        yield "its request id differs from the one in its call"
     if row["agent"] != storable_text(row["request"].agent_id):
-        yield "its agent is not the one in its call"
+        yield "its agent differs from the one in its call"
 
 
 def _answers(record: Record, told: Told) -> Iterator[str]:

@@ -63,7 +63,9 @@ RequestId = Annotated[
 Note = Annotated[str | None, typer.Option(metavar="TEXT", help="A note to the agent.")]
 SourceName = Annotated[
     str | None,
-    typer.Option("--source", metavar="NAME", show_default=False, help="A source in nod.yaml, or glaip."),
+    typer.Option(
+        "--source", metavar="NAME", show_default=False, help="A source in nod.yaml, or glaip for AIP_API_URL."
+    ),
 ]
 Wait = Annotated[
     bool, typer.Option("--wait", help="Retry until the request's deadline (default: for 10 seconds).")
@@ -96,7 +98,10 @@ def _init(
     ] = None,
     approver: Annotated[
         list[str] | None,
-        typer.Option(metavar="PERSON", help="Who can approve, by e-mail, name or id. Repeat it for each."),
+        typer.Option(
+            metavar="PERSON",
+            help="Who can approve, by e-mail, name or id. Repeat the option for each approver.",
+        ),
     ] = None,
     alerts: Annotated[
         str | None, typer.Option(metavar="CHANNEL", help="Where alerts go (default: where cards go).")
@@ -112,7 +117,7 @@ def _init(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace nod.yaml and nod.env.")] = False,
 ) -> None:
-    """Write nod.yaml and nod.env for Slack or Teams. Tokens are checked first; what is missing is asked for."""
+    """Write nod.yaml and nod.env for Slack or Teams. Nod asks for what is missing and checks the tokens."""
     from adapters.cli.init import Terminal, init, likely_chat
     from adapters.cli.init_chats import Wanted
 
@@ -171,7 +176,7 @@ def _demo(
     port: Annotated[
         int,
         typer.Option(
-            help="Port of the page; if it is in use, the next free one. 0 picks any free port.",
+            help="Port of the page. If the port is in use, Nod takes the next free one. 0 picks any free port.",
             min=0,
             max=65535,
         ),
@@ -193,7 +198,7 @@ def _check(
     context: typer.Context,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
 ) -> None:
-    """Check settings, platform, chats and database. Each finding says how to fix it."""
+    """Check settings, platform, chats and database. Each problem comes with a fix."""
     from adapters.cli.check import check
 
     end(check(strict=strict, env_file=read_by(context)))
@@ -211,12 +216,12 @@ def _test_card(
         str, typer.Option(metavar="TIME", help="How long to wait for a decision, 10s to 1h.")
     ] = "3m",
 ) -> None:
-    """Post a test card and show who presses what. Nothing runs and the platform is not asked."""
+    """Post a test card and show who presses what. No tool runs, and Nod does not contact the platform."""
     from adapters.cli.running import ago
     from adapters.cli.test_card import put_up
     from adapters.settings import read_environment
 
-    window = ago("--within", within, fix="Write it like 90s or 3m.")
+    window = ago("--within", within, fix="Give a time like 90s or 3m.")
     end(put_up(read_environment(), channel=channel, within=window), logs=SILENT)
 
 
@@ -303,7 +308,7 @@ def _manifest(
         str | None, typer.Option(metavar="URL", help="Teams: URL of a page about Nod at your company.")
     ] = None,
 ) -> None:
-    """Print the Slack manifest or Teams app package. Slack's comes with a link that creates the app."""
+    """Print the Slack manifest or Teams app package. For Slack, it includes a link that creates the app."""
     from adapters.cli.manifest import WEBSITE, print_slack_manifest, print_teams_manifest
     from adapters.settings import read_local_environment
 
@@ -315,7 +320,9 @@ def _manifest(
     if socket_mode or request_url is not None:
         option = "--socket-mode" if socket_mode else "--request-url"
         raise ConfigError(
-            option, "is for Slack only", "Leave it out: in Teams, the bot's app registration has the address."
+            option,
+            "is for Slack only",
+            "Leave it out. For Teams, the address belongs in the bot's app registration.",
         )
     app_id = read_local_environment().microsoft_app_id
     print_teams_manifest(app_id=app_id, website=website or WEBSITE, out=out)
@@ -323,7 +330,7 @@ def _manifest(
 
 @command("teams")
 def _teams() -> None:
-    """List the Teams conversations that Nod is in. Their names can be used in nod.yaml."""
+    """List the Teams conversations that Nod is in, with their names for nod.yaml."""
     from adapters.cli.teams import conversations
     from adapters.settings import read_local_environment
 
@@ -340,7 +347,7 @@ def _relay(
         str, typer.Option("--bot", metavar="URL", help="URL of `nod run`, notified when a request appears.")
     ] = "http://127.0.0.1:3000",
 ) -> None:
-    """Run a reverse proxy that shows cards immediately. They do not wait for the next poll."""
+    """Run a reverse proxy for the platform that shows cards immediately, without waiting for a poll."""
     from adapters.cli.relay import start
 
     start(host=host, port=port, bot=bot_url)
@@ -362,7 +369,7 @@ def _sandbox(
         Path | None, typer.Option(metavar="FILE", help="Write the settings for `nod run` to this file.")
     ] = None,
 ) -> None:
-    """Run the local platform and chats without the bot. Use it to try `nod run` against them."""
+    """Run the local platform and chats without the bot, so that you can try `nod run` with them."""
     from adapters.cli.demo import serve
 
     end(serve(port=port, request_url=request_url, env_file=env_file))

@@ -99,7 +99,9 @@ async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         if env_file is not None:
             await asyncio.to_thread(_write, env_file, text)
-        print(f"Sandbox: {system.url}\n\nStart the bot in another terminal, with these settings: nod run\n")
+        print(
+            f"Sandbox: {system.url}\n\nStart the bot in another terminal, with `nod run` and these settings:\n"
+        )
         print(text)
         sys.stdout.flush()
         meeting = asyncio.create_task(_met(system, request_url), name="teams meets the bot")

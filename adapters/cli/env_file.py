@@ -56,7 +56,7 @@ def load(given: Path | None, variables: MutableMapping[str, str]) -> EnvFile | N
     except OSError as error:
         if given is not None or not isinstance(error, PermissionError):
             raise _unreadable(path, error) from None
-        print(f"nod: this user cannot read {path}, so it is ignored", file=sys.stderr)
+        print(f"nod: this user cannot read {path}, so Nod ignores it", file=sys.stderr)
         return None
     taken = tuple(name for name in found if not variables.get(name))
     variables.update({name: found[name] for name in taken})

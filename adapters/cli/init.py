@@ -142,10 +142,10 @@ def _check_given(missing: Sequence[Value], wanted: Wanted) -> None:
     ]
     if not wanted.channel:
         lacking.append(
-            ConfigError("--channel", "is missing", "Name the channel for cards, such as #approvals.")
+            ConfigError("--channel", "is missing", "Give the channel for cards, for example #approvals.")
         )
     if not wanted.approvers:
-        fix = "Give it once for each approver: their e-mail address or name."
+        fix = "Give --approver once for each approver, with their e-mail address or name."
         lacking.append(ConfigError("--approver", "is missing", fix))
     if lacking:
         first, *others = lacking

@@ -45,14 +45,14 @@ def policy_text(*, cards: Place, alerts: Place, approvers: Sequence[Approver]) -
     """nod.yaml: one route for everything, one group of approvers, a ping at half time."""
     people = dict(zip(_handles(approvers), approvers, strict=True))
     lines = [
-        "# Written by nod init. `nod check` checks it; a running bot picks up changes by itself.",
+        "# Written by nod init. `nod check` checks this file; a running bot picks up changes by itself.",
         "people:",
         *(f"  {handle}: {_person(person)}" for handle, person in people.items()),
         "",
         "groups:",
         f"  {APPROVERS}: [{', '.join(people)}]",
         "",
-        "routes:  # the first one that matches decides where a request goes; add yours above the default",
+        "routes:  # the first route that matches a request takes it; add yours above the default",
         "  - name: default",
         "    match: {}",
         f"    cards: [{_quoted(str(cards.at))}]  # {_comment(cards.name)}",
@@ -70,7 +70,7 @@ def env_text(values: Mapping[str, str]) -> str:
 
     Raises ConfigError for a value that would be read as a different one, or as a separate line.
     """
-    head = "# Written by nod init. It contains secrets: do not commit it. Every nod command reads it.\n"
+    head = "# Written by nod init. This file contains secrets: do not commit it. Every nod command reads it.\n"
     for name, value in values.items():
         if not value.isprintable() or parsed(f"{name}={_assigned(value)}", path=Path(NAME)) != {name: value}:
             what = f"contains a character that {NAME} cannot hold"

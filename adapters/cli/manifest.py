@@ -119,7 +119,7 @@ def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
             if app_id
             else "is not set, but the app package needs it"
         )
-        fix = "Copy the Application (client) ID of the bot's registration."
+        fix = "Copy the Application (client) ID of the bot's app registration."
         raise ConfigError("MicrosoftAppId", what, fix)
     try:
         web_address(website)
@@ -196,7 +196,7 @@ def slack_manifest(request_url: str | None = None) -> str:
         raise ConfigError("--request-url", str(error), REQUEST_URL) from None
     if address.scheme != "https" or address.path in ("", "/"):
         what = (
-            "must begin with https://, because Slack posts nowhere else"
+            "must begin with https://, because Slack posts only to such addresses"
             if address.scheme != "https"
             else "has no path"
         )

@@ -74,7 +74,7 @@ def chosen(environment: Environment, name: str | None, *, broken: bool = True) -
         if name not in (None, GLAIP):
             raise
         if not broken:
-            fix = f"{error.fix} To answer a request of AIP_API_URL before that: --source {GLAIP}"
+            fix = f"{error.fix} Until then, answer the requests of AIP_API_URL with --source {GLAIP}."
             raise ConfigError(error.where, error.what, fix, others=error.others) from error
         found = (known,)
     if name is None:
@@ -93,7 +93,9 @@ def the_one(environment: Environment, name: str | None) -> SourceAddress:
     found = chosen(environment, name, broken=name is not None)
     if len(found) > 1:
         names = ", ".join(one.name for one in found)
-        raise ConfigError("--source", "is missing, and nod.yaml names several", f"Choose one of: {names}.")
+        raise ConfigError(
+            "--source", "is missing, and nod.yaml names several sources", f"Choose one of: {names}."
+        )
     return found[0]
 
 

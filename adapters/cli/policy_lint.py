@@ -95,7 +95,7 @@ def _nobody(reach: Reach, route: Route, rung: Rung) -> Iterator[Fault]:
     found = any(reach.reaches(person) for person in reach.ever(rung.who))
     if rung.who and not found and not reach.unknown(rung.who):
         what = f"route {route.name} {rung.action.kind.calls} nobody {_when(rung)}"
-        yield Fault(error=False, what=what, fix="Name a person who can be reached.")
+        yield Fault(error=False, what=what, fix="Add a person who can be reached.")
 
 
 def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung]) -> Iterator[Fault]:
@@ -104,7 +104,7 @@ def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung])
     new_places = set(rung.cards) - places
     if rung.action.kind.cards is Takes.NEEDS and not new_places:
         what = f"route {route.name} falls back to channels that already have the card {_when(rung)}"
-        yield Fault(error=False, what=what, fix="Name another channel, or remove the step.")
+        yield Fault(error=False, what=what, fix="Choose another channel, or remove the step.")
     if not rung.action.kind.adds_approvers or _open(reach, rung.who):
         return
     widened = (name for other in earlier if other.action.kind.adds_approvers for name in other.who)
@@ -115,7 +115,7 @@ def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung])
     new = [name for name in rung.who if name not in known]
     if not {person.handle for person in reach.ever(tuple(new))} - known:
         what = f"route {route.name} adds no new approvers {_when(rung)}"
-        yield Fault(error=False, what=what, fix="Name other people, or make it a ping.")
+        yield Fault(error=False, what=what, fix="Choose other people, or turn the step into a ping.")
 
 
 def _open(reach: Reach, names: tuple[str, ...]) -> bool:
@@ -172,7 +172,7 @@ def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
 
 def _people(reach: Reach) -> Iterator[Fault]:
     for surface in sorted(reach.policy.unasked):
-        what = f"{surface.title()} could not be asked about everyone, so some people may be missing below"
+        what = f"{surface.title()} did not answer for everyone, so some people may be missing below"
         yield Fault(error=True, what=what, fix="Check the network and the app's credentials, then try again.")
     chats = " or ".join(surface.title() for surface in sorted(reach.chats)) or "any chat"
     for handle, person in reach.policy.people.items():
@@ -186,11 +186,13 @@ def _people(reach: Reach) -> Iterator[Fault]:
 
 def _groups(reach: Reach) -> Iterator[Fault]:
     for ref in reach.unread:
-        fix = "Check its id, the app's scopes and the network."
+        fix = "Check the group's id, the app's scopes and the network."
         yield Fault(error=True, what=f"{ref} could not be read, so it has no members", fix=fix)
     for group, handles in reach.policy.groups.items():
         if not handles and not reach.unknown((group,)):
-            yield Fault(error=False, what=f"group {group} is empty", fix="Add people, or remove it.")
+            yield Fault(
+                error=False, what=f"group {group} is empty", fix="Add people to the group, or remove it."
+            )
 
 
 def _oncall(reach: Reach) -> Iterator[Fault]:
@@ -201,13 +203,13 @@ def _oncall(reach: Reach) -> Iterator[Fault]:
     for name, lines in policy.skipped_shifts.items():
         for line in lines:
             what = f"on call {name}: an entry of its schedule cannot be read and is skipped: {line}"
-            yield Fault(error=False, what=what, fix="Correct it in the schedule.")
+            yield Fault(error=False, what=what, fix="Correct the entry in the schedule.")
     for name, entry in policy.oncall.items():
         for handle in ever(entry):
             if not reach.reaches(policy.people[handle]):
                 part = "is on call when the schedule cannot be read" if entry.schedule else "takes turns"
                 what = f"on call {name}: {handle}, who {part}, cannot be reached"
-                yield Fault(error=False, what=what, fix="Name a person with an account.")
+                yield Fault(error=False, what=what, fix="Choose a person with an account.")
 
 
 def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
@@ -220,7 +222,7 @@ def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
     able, when = min(_able(reach, route), key=lambda found: found[0])
     if able < route.quorum:
         what = f"route {route.name} needs {route.quorum}, but {able} of its approvers can be reached{when}"
-        yield Fault(error=True, what=what, fix="Add approvers who can be reached, or lower its quorum.")
+        yield Fault(error=True, what=what, fix="Add approvers who can be reached, or lower the quorum.")
     elif able == route.quorum and route.requester is not None and not route.self_approval:
         what = f"route {route.name} has too few approvers left if one of its {able} approvers is the requester"
         yield Fault(error=False, what=what, fix="Add an approver.")

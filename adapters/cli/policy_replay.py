@@ -124,7 +124,7 @@ def _left_out(past: Past, old: Policy | None, new: Policy) -> Iterator[str]:
     after = _may_vote(new, new.route_of(past.request))
     for person, verdict in past.votes:
         if person in before and person not in after:
-            yield f"{person} {verdict} it, but now could not"
+            yield f"{person} {verdict} it, but can no longer decide"
 
 
 def _may_vote(policy: Policy, route: Route) -> frozenset[str]:

@@ -39,7 +39,11 @@ log = structlog.get_logger()
 async def run(environment: Environment, *, accept_rollback: bool = False) -> None:
     """Run until SIGINT or SIGTERM. A stop ends hung work in time; a second signal ends the process at once."""
     for name in environment.in_the_clear():
-        log.warning("plain_http_is_allowed", variable=name, effect="it can be read and changed on the way")
+        log.warning(
+            "plain_http_is_allowed",
+            variable=name,
+            effect="others on the network can read and change the traffic",
+        )
     stop = stop_signal(end_within)
     async with open_nod(environment, accept_rollback=accept_rollback):
         gc.freeze()  # what is here stays: collections from now on pass over it
@@ -95,11 +99,11 @@ def with_auto_approval(
         return environment
     where = "--auto-approve" if said else VARIABLE
     if record is None:
-        fix = "Add --log FILE: it records every automatic approval."
-        raise ConfigError(where, "needs a record", fix)
+        fix = "Add --log FILE to record every automatic approval."
+        raise ConfigError(where, "needs a record of what it approves", fix)
     signs = signs_of_production(environment.aip_api_url, variables=variables)
     if signs and times < ENOUGH:
-        fix = "To confirm, give it twice: --auto-approve --auto-approve, or the variable and the option."
+        fix = "To confirm, give --auto-approve twice, or once with GLAIP_HITL_AUTO_APPROVE set."
         raise ConfigError(where, f"this looks like production ({'; '.join(signs)})", fix)
     return environment.model_copy(update={"auto_approve": True})
 

@@ -32,11 +32,11 @@ def _verify(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File of checkpoints kept outside the database; it shows if the last rows were deleted.",
+            help="Checkpoint file, with which Nod can tell whether the last rows were deleted.",
         ),
     ] = None,
     key: Annotated[
-        list[str] | None, typer.Option(help="Public key that is trusted to sign checkpoints.")
+        list[str] | None, typer.Option(help="Public key that you trust to sign checkpoints.")
     ] = None,
 ) -> None:
     """Verify the audit log and name the first invalid row."""

@@ -25,7 +25,7 @@ from bot.errors import ConfigError, InUse
 
 #: Seconds for a bot that has the database to open its socket, and between two attempts.
 STARTS_WITHIN, LOOKS_EVERY = 5.0, 0.25
-ELSEWHERE = "Run nod test-card on the bot's machine and as its user, or stop that bot."
+ELSEWHERE = "Run nod test-card on the bot's machine as the bot's user, or stop the bot."
 
 
 async def put_up(
@@ -84,7 +84,7 @@ async def _check_alone(environment: Environment) -> None:
     async with signed_in(environment) as slack:
         others = await slack.sockets(environment.slack_app_token.get_secret_value())
     if others:
-        what = "another process is connected with it and would get some of the clicks"
+        what = "another process uses this token and would get some of the clicks"
         raise ConfigError("SLACK_APP_TOKEN", what, ELSEWHERE)
 
 

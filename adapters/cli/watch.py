@@ -65,7 +65,7 @@ class Known:
         )
 
 
-CHANGED = "The call has changed. It is shown again; nothing was sent."
+CHANGED = "The call has changed, and nothing was sent. Read the new call."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,7 @@ _AROUND_TABLE = 9
 ASKING = "Asking the platform …"
 VANISHED = "The request is no longer pending; nothing was sent."
 UNREADABLE = "The request can no longer be read; nothing was sent."
-PERHAPS = "It was being sent and may have arrived"
+PERHAPS = "Nod was still sending this answer, and it may have arrived"
 
 
 async def watch(*, interactive: bool, source: str | None = None) -> int:

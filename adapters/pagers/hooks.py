@@ -38,7 +38,7 @@ class UnrecoverableError(Exception):
 
     def __init__(self, text: str, *, cause: str, resolved: str | None = None, link: str | None = None) -> None:
         """All as in `bot.records.Alert`."""
-        super().__init__(text if resolved is None else f"Resolved: {resolved}. It was: {text}")
+        super().__init__(text if resolved is None else f"Resolved: {resolved}. The alert was: {text}")
         self.cause, self.mended, self.link = cause, resolved, link
 
 

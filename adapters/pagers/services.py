@@ -316,7 +316,9 @@ class Given:
 
 def _webhook(url: str, given: Given) -> Pager:
     if not given.webhook_secret:
-        raise ConfigError("NOD_WEBHOOK_SECRET", "is not set", "Set it: Nod signs what it sends with it.")
+        raise ConfigError(
+            "NOD_WEBHOOK_SECRET", "is not set", "Set it to a secret. Nod signs its webhooks with it."
+        )
     return WebhookPager(url, secret=given.webhook_secret, exchange=given.exchange)
 
 

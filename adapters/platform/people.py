@@ -32,7 +32,7 @@ _ANSWERS = ("approved", "rejected", "skipped")
 #: A request counts as answered once so many good looks in a row did not find it, as in a running bot.
 _MISSING = 2
 LATE = "Nobody answered before the deadline."
-UNKNOWN = "It is no longer pending, and the platform's audit does not say how it was decided."
+UNKNOWN = "The request is no longer pending, and the platform's audit does not say how it was decided."
 
 
 class Asked(Protocol):

@@ -27,7 +27,7 @@ SCHEMES: dict[str, Any] = {
 }
 
 OPERATION: dict[str, Any] = {
-    "summary": "Poll the platform at once, and learn which runs requests belong to",
+    "summary": "Poll the platform now, and record which run each request belongs to",
     "security": [{"relay_token": []}],
     "requestBody": {
         "required": False,

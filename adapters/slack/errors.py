@@ -77,7 +77,7 @@ REMEDIES: Mapping[str, str] = {
     "invalid_blocks": A_BUG,
     "is_archived": "Unarchive the channel or choose another one",
     "messages_tab_disabled": "Turn the Messages tab on under App Home, or use Nod's manifest",
-    "missing_scope": "Add the scope that is named and reinstall the app",
+    "missing_scope": "Add the scope that Slack names and reinstall the app",
     "msg_blocks_too_long": A_BUG,
     "msg_too_long": A_BUG,
     "not_allowed_token_type": "Set SLACK_BOT_TOKEN to a token that begins with xoxb-",

@@ -30,7 +30,7 @@ SCOPES = {
     "groups:history": "find a card again in a private channel when Slack's answer was lost",
     "im:write": "ping people by direct message",
     "im:history": "find a direct message again when Slack's answer was lost",
-    "metadata.message:read": "recognise its own cards by their metadata",
+    "metadata.message:read": "recognise Nod's cards by their metadata",
     "usergroups:read": "see who is in a user group that nod.yaml names",
     "users:read": "see that an account is active and not a guest",
     "users:read.email": "find approvers by their e-mail address",

@@ -87,7 +87,7 @@ async def ladder_anew(
         new = insert_new(connection, tables.rungs).on_conflict_do_nothing()
         await connection.execute(new, [columns_of(rung, tables.rungs) for rung in rungs])
     for action, number in pages:  # else the page of the new rung would be taken for the one that is out
-        how = "the request or its deadline changed; it is raised again if nobody answers"
+        how = "the request or its deadline changed; Nod alerts again if nobody answers"
         await resolve_alert(connection, approval_id, cause=f"{action.kind.pages}-{number}", how=how, at=at)
 
 

@@ -115,7 +115,7 @@ async def single_instance(
         raise InUse(
             "NOD_DATABASE_URL",
             "another process already uses this database",
-            "Stop it, or give this one its own database.",
+            "Stop that process, or give this one its own database.",
         )
     over = asyncio.Event()
     watch = asyncio.create_task(lock.watch(every, until=over), name="lock")

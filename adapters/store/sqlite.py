@@ -109,7 +109,7 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
 def _path(url: URL) -> Path:
     if not url.database or url.database == ":memory:":
         what = "names no file; an in-memory database is lost on exit"
-        raise ConfigError(_SETTING, what, "Name one, for example sqlite:///nod.db.")
+        raise ConfigError(_SETTING, what, "Set a file, for example sqlite:///nod.db.")
     return Path(url.database).resolve()
 
 
@@ -126,7 +126,7 @@ def _locked(path: Path) -> Iterator[None]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             what = f"another process (pid {lock.read_text() or 'unknown'}) already uses {path}"
-            raise InUse(_SETTING, what, "Stop it, or give this one its own database file.") from error
+            raise InUse(_SETTING, what, "Stop that process, or give this one its own database file.") from error
         os.truncate(held, 0)
         os.pwrite(held, str(os.getpid()).encode(), 0)
         # Not before the lock: closing a file drops the locks that SQLite in this very process has on it.

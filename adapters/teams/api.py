@@ -36,7 +36,7 @@ REMEDIES: Mapping[int, str] = {
     400: A_BUG,
     401: "Set MicrosoftAppId and MicrosoftAppPassword to the values in the bot's app registration",
     403: "Add the app to the conversation, or ask the person to unblock it",
-    404: "Name a conversation in which the app is installed",
+    404: "Choose a conversation that has the app",
     413: A_BUG,
 }
 

@@ -17,7 +17,7 @@ from bot.ports import Metrics
 
 Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
 
-FOREIGN = "without authentication, only this machine may speak to Nod"
+FOREIGN = "without authentication, Nod accepts requests only from this machine"
 
 log = structlog.get_logger(__name__)
 

@@ -52,14 +52,14 @@ def place_lines(ref: ConversationRef, called: Sequence[str]) -> tuple[str, ...]:
     if ref.scope is Scope.PERSONAL:
         return (
             f"In nod.yaml, under people, you are: {{teams: {ref.person}}}",
-            "Requests that you can decide are posted in channels and group chats; reminders come here.",
+            "Nod posts the requests that you can decide in channels and group chats, and your reminders here.",
         )
     what = "this chat is" if ref.scope is Scope.GROUP else "this channel is"
     what = what if len(called) == 1 else "the channels of this team are"
     more = f" and {len(called) - PLACES} more (nod teams lists all)" if len(called) > PLACES else ""
     return (
         f"In nod.yaml, {what}: {', '.join(called[:PLACES])}{more}",
-        "Name it under cards or alerts. A running Nod picks up the change by itself.",
+        "Add the name under cards or alerts. A running bot picks up the change by itself.",
     )
 
 

@@ -132,7 +132,7 @@ class Receiver:
         if shown.content is not None:
             return _answer(200, CARD, shown.content)
         # Nothing to show in its place: the card that is there may stay.
-        return _answer(400, ERROR, {"code": "NothingToShow", "message": "This card stays as it is."})
+        return _answer(400, ERROR, {"code": "NothingToShow", "message": "Nod did not change this card."})
 
     async def _message(self, arrived: Arrived) -> None:
         """The fallback of a client without Action.Execute; its answer goes to the person's own chat."""

@@ -63,7 +63,9 @@ from bot.wording import CardState, Saying, together
 MESSAGE = 27_000
 #: People whose clients ask for their own view of a card (work-with-universal-actions).
 WATCHERS = 60
-OPEN_DOOR = "Nod runs without authentication here: anyone who can reach it can press these buttons as anyone."
+OPEN_DOOR = (
+    "Nod runs without authentication here: anyone who can reach this bot can press buttons under any name."
+)
 #: Over the whole width of a channel: a call has long lines (cards-format, "Full width Adaptive Card").
 WIDE = {"msteams": {"width": "Full"}}
 #: The most people that one card pings.

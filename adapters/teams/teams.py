@@ -206,17 +206,17 @@ def _check(*, app_id: str, password: str, tenant_id: str, app_type: str, open_do
         fix = "Set it to the Application (client) ID of the bot's app registration"
         raise ConfigError("MicrosoftAppId", "is missing; without it, Nod could not authenticate anyone", fix)
     if app_id and open_door:
-        fix = "Unset it: with an app id, requests are authenticated"
+        fix = "Unset it. With an app id, Nod authenticates every request"
         raise ConfigError(
-            "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS", "is set although MicrosoftAppId is set, too", fix
+            "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS", "is set although MicrosoftAppId is set", fix
         )
     if app_id and not password:
         raise ConfigError(
             "MicrosoftAppPassword", "is missing", "Set it to a client secret of the bot's app registration"
         )
     if not tenant_id:
-        fix = "Set it to the Directory (tenant) ID, whose people may use the bot"
+        fix = "Set it to the Directory (tenant) ID of the people who can use the bot"
         raise ConfigError("MicrosoftAppTenantId", "is missing", fix)
     if app_type not in (SINGLE, MULTI):
-        fix = f"Set it to {SINGLE} (as new registrations are) or {MULTI}"
+        fix = f"Set it to {SINGLE} (the type of new registrations) or {MULTI}"
         raise ConfigError("MicrosoftAppType", f"is {app_type[:40]}, which Nod cannot sign in as", fix)

@@ -224,7 +224,7 @@ class Check:
             raise Refused(Refusal.ALREADY_DECIDED, already(approval.decision, click=click, now=now))
         if approval.outcome is Outcome.ELSEWHERE:
             word = approval.platform_word
-            said = f"It was already answered on the platform: {word}." if word else RESOLVED
+            said = f"This request was already answered on the platform: {word}." if word else RESOLVED
             raise Refused(Refusal.ANSWERED_ELSEWHERE, said)
         if approval.stage is not Stage.OPEN or now >= approval.deadline.at:
             then = f"; {quoted_name(approval.request.tool_name)} did not run" if approval.did_not_run else ""

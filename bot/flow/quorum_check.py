@@ -61,7 +61,7 @@ def undecidable(policy: Policy, approval: Approval, *, now: datetime) -> Alert |
         "1 person" if route.quorum == 1 else f"{route.quorum} people",
     )
     asked = names_of(policy, tuple(sorted(requesters_named(policy, route, approval.request))))
-    why = f"{asked} may have asked for it" if asked else "who asked for it cannot be read"
+    why = f"{asked} may have asked for it" if asked else "Nod cannot read who asked for it"
     facts = {"tool": tool, "why": why, "needs": needs, "left": "nobody" if ever == 0 else f"only {ever}"}
     return alert_of(UNDECIDABLE, approval.id, facts, at=now)
 

@@ -87,14 +87,14 @@ async def test_an_honest_chain_is_verified_while_the_bot_runs(
     await bring_to(store, Stage.CLOSED)
     assert 0 == await verify(url)
     told = capsys.readouterr().out.splitlines()
-    assert "✓ 5 rows are valid, 1 to 5" == told[0]
+    assert "✓ 5 rows are valid (1 to 5)" == told[0]
     assert "--checkpoints" in told[1]
     file = await checkpointed(store, tmp_path)
     assert 0 == await verify(url, checkpoints=file)
     assert "Without --key" in capsys.readouterr().out
     public = read_or_make_key(tmp_path / "audit.key").public
     assert 0 == await verify(url, checkpoints=file, keys=[public])
-    assert "  1 checkpoint agrees." == capsys.readouterr().out.splitlines()[1]
+    assert "  1 checkpoint matches these rows." == capsys.readouterr().out.splitlines()[1]
 
 
 async def test_a_chain_without_rows_holds(store: Store, url: str, capsys: Out) -> None:
@@ -106,12 +106,12 @@ async def test_a_chain_without_rows_holds(store: Store, url: str, capsys: Out) -
 EDITS = [
     ("UPDATE audit SET body = '{}' WHERE number = 3", "✗ row 3: its content does not match its hash"),
     ("UPDATE audit SET at_ms = at_ms + 1 WHERE number = 1", "✗ row 1: its content does not match its hash"),
-    ("DELETE FROM audit WHERE number = 2", "✗ row 2: row 3 is in its place"),
-    ("DELETE FROM audit WHERE number <= 2", "✗ row 1: row 3 is in its place"),
+    ("DELETE FROM audit WHERE number = 2", "✗ row 2: the row in this place has the number 3"),
+    ("DELETE FROM audit WHERE number <= 2", "✗ row 1: the row in this place has the number 3"),
     ("UPDATE audit SET previous = hash WHERE number = 4", "✗ row 4: it does not follow the row before it"),
     (
         "INSERT INTO audit SELECT 0, at_ms, kind, approval_id, body, previous, hash FROM audit LIMIT 1",
-        "✗ row 1: row 0 is in its place",
+        "✗ row 1: the row in this place has the number 0",
     ),
 ]
 
@@ -137,7 +137,7 @@ async def test_content_of_a_kind_that_nod_never_writes_is_found(
         connection.execute("DROP TRIGGER audit_no_update")
         connection.execute("UPDATE audit SET body = x'00ff' WHERE number = 2")
     assert 1 == await verify(sqlite_url)
-    assert "✗ row 2: its content is nothing that Nod writes" == capsys.readouterr().out.strip()
+    assert "✗ row 2: its content has a form that Nod never writes" == capsys.readouterr().out.strip()
 
 
 async def chain_holds(url: str) -> bool:

@@ -41,7 +41,7 @@ class Raised:
         return True
 
     async def resolve(self, approval_id: str, *, cause: str, how: str) -> None:
-        assert ("audit", "every signed row is there") == (approval_id, how)
+        assert ("audit", "every signed row is in the audit log again") == (approval_id, how)
         self.open.pop(cause, None)
 
 

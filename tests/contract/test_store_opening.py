@@ -206,7 +206,7 @@ async def test_a_second_process_is_refused_by_name(sqlite_url: str) -> None:
     expected = (
         "NOD_DATABASE_URL",
         f"another process (pid {process.pid}) already uses {file_of(sqlite_url)}",
-        "Stop it, or give this one its own database file.",
+        "Stop that process, or give this one its own database file.",
     )
     assert expected == (refused.value.where, refused.value.what, refused.value.fix)
     await open_and_close(sqlite_url)

@@ -266,8 +266,14 @@ MEANT = [
         "UPDATE approvals SET outcome = 'rejected' WHERE id = '{one}'",
         "it is rejected, but approved in the audit log",
     ),
-    ("UPDATE approvals SET digest = 'x' WHERE id = '{one}'", "its digest is not the one in the audit log"),
-    ("UPDATE approvals SET route = 'lax' WHERE id = '{one}'", "its route is not the one in the audit log"),
+    (
+        "UPDATE approvals SET digest = 'x' WHERE id = '{one}'",
+        "its digest differs from the one in the audit log",
+    ),
+    (
+        "UPDATE approvals SET route = 'lax' WHERE id = '{one}'",
+        "its route differs from the one in the audit log",
+    ),
     (
         "UPDATE decisions SET verdict = 'rejected' WHERE approval_id = '{one}'",
         "its decision has a different verdict in the audit log",
@@ -280,21 +286,33 @@ MEANT = [
     ("UPDATE votes SET account = 'U-bob' WHERE approval_id = '{one}'", "a different account in the audit log"),
     ("UPDATE votes SET at = 1 WHERE approval_id = '{one}'", "the vote of ann has no valid signature"),
     ("UPDATE votes SET person = 'bob' WHERE approval_id = '{one}'", "no row records the vote of bob"),
-    ("UPDATE approvals SET rule = 'reads' WHERE id = '{one}'", "its rule is not the one in the audit log"),
+    (
+        "UPDATE approvals SET rule = 'reads' WHERE id = '{one}'",
+        "its rule differs from the one in the audit log",
+    ),
     (
         "UPDATE approvals SET widened = '[\"bob\"]' WHERE id = '{one}'",
-        "its list of added people is not the one in the audit log",
+        "its list of added approvers differs from the one in the audit log",
     ),
-    ("UPDATE approvals SET deadline = 1 WHERE id = '{one}'", "its deadline is not the one in the audit log"),
+    (
+        "UPDATE approvals SET deadline = 1 WHERE id = '{one}'",
+        "its deadline differs from the one in the audit log",
+    ),
     (
         "UPDATE approvals SET first_seen = 1 WHERE id = '{one}'",
-        "its first sight is not the one in the audit log",
+        "its time of arrival differs from the one in the audit log",
     ),
-    ("UPDATE approvals SET settled_at = 1 WHERE id = '{one}'", "its end is not the one in the audit log"),
-    ("UPDATE approvals SET trouble = 'x' WHERE id = '{one}'", "its trouble is not the one in the audit log"),
+    (
+        "UPDATE approvals SET settled_at = 1 WHERE id = '{one}'",
+        "its end time differs from the one in the audit log",
+    ),
+    (
+        "UPDATE approvals SET trouble = 'x' WHERE id = '{one}'",
+        "its delivery error differs from the one in the audit log",
+    ),
     (
         "UPDATE approvals SET attempts = 7 WHERE id = '{one}'",
-        "its number of attempts is not the one in the audit log",
+        "its number of attempts differs from the one in the audit log",
     ),
     (
         "UPDATE approvals SET request = replace(request, '12', '99') WHERE id = '{one}'",
@@ -306,7 +324,7 @@ MEANT = [
     ),
     (
         "UPDATE approvals SET call_signature = 'x.y' WHERE id = '{fresh}'",
-        "its call, or the route or rule for it, has",
+        "its record (call, route and rule) has",
     ),
     ("DELETE FROM votes WHERE approval_id = '{one}'", "the vote of ann is missing"),
     ("DELETE FROM decisions WHERE approval_id = '{one}'", "its decision is missing"),
@@ -335,4 +353,6 @@ async def test_an_outcome_without_its_votes_is_named(
     body = {"outcome": "approved", "platform_word": None, "trouble": None}
     await store.journal.note(Fact(kind="settled", at=NOW, approval_id="r1", body=body))
     assert 1 == await verify(url)
-    assert "✗ row 2: it says approved, but no row says who decided that" in capsys.readouterr().out
+    assert (
+        "✗ row 2: it records the outcome approved, but no row records that decision" in capsys.readouterr().out
+    )

@@ -57,7 +57,7 @@ async def test_everything_is_approved_and_on_record(tmp_path: Path, by: str) -> 
     [
         (["--auto-approve", "--log", "ci.log"], {"NOD_ENV": "prod"}, "looks like production"),
         (["--log", "ci.log"], {"NOD_ENV": "prod", "GLAIP_HITL_AUTO_APPROVE": "true"}, "looks like production"),
-        ([], {"GLAIP_HITL_AUTO_APPROVE": "true"}, "needs a record"),
+        ([], {"GLAIP_HITL_AUTO_APPROVE": "true"}, "needs a record of what it approves"),
     ],
     ids=["option", "variable", "variable without a record"],
 )

@@ -241,7 +241,7 @@ async def test_lint_names_rungs_that_reach_nobody(
 
     _, lines = await linted(capsys, written(tmp_path, rung), found, WELL)
 
-    assert [f"warning: route default {what}. Name a person who can be reached."] == [
+    assert [f"warning: route default {what}. Add a person who can be reached."] == [
         line for line in lines if "route" in line
     ]
 
@@ -306,8 +306,8 @@ def policy(folder: Path, approvers: str) -> Policy:
 @pytest.mark.parametrize(
     ("new", "hours", "ways"),
     [
-        ("[duty]", 0, [("approvers -bob", "bob approved it, but now could not")]),
-        ("[duty]", 1, [("approvers -ann", "ann approved it, but now could not")]),
+        ("[duty]", 0, [("approvers -bob", "bob approved it, but can no longer decide")]),
+        ("[duty]", 1, [("approvers -ann", "ann approved it, but can no longer decide")]),
         ("[sre]", 0, [("approvers -ann -bob +sre",)]),
         ("[finance]", 0, []),
     ],

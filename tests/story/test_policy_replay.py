@@ -141,7 +141,7 @@ async def test_who_voted_and_could_not_have(tmp_path: Path, capsys: pytest.Captu
 
     first = "2026-03-02T09:00:00+00:00 pay_bill by treasury (r1):"
     assert [
-        f"{first} approvers -ann; ann approved it, but now could not",
+        f"{first} approvers -ann; ann approved it, but can no longer decide",
         "2026-03-02T10:00:00+00:00 pay_\\u{1B}[31mbill by treasury (r2): approvers -ann",
         "3 requests, 2 would have changed",
     ] == lines

@@ -173,7 +173,7 @@ async def test_a_channel_that_takes_no_card_is_told(tmp_path: Path) -> None:
             await system.shown()
             async with asked(system) as second:
                 assert 2 == await code(second)
-                assert second.read("another test card is up")
+                assert second.read("another test card is still open")
             first.stop.set()
             await code(first, within=12)
         system.sandbox.workspace.kick(FINANCE)
@@ -312,7 +312,7 @@ async def test_a_bot_that_cannot_be_asked_is_not_robbed_of_clicks(tmp_path: Path
         async with open_town_on(sandbox, tmp_path / "other", **token) as system:
             await until(lambda: sandbox.workspace.sockets.ready, what="the socket")
             (tmp_path / "apart").mkdir()
-            with pytest.raises(ConfigError, match="another process is connected"):
+            with pytest.raises(ConfigError, match="another process uses this token"):
                 await alone(environment(sandbox, tmp_path / "apart", **token))
             assert [] == system.cards(APPROVALS)
 

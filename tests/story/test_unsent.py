@@ -112,7 +112,7 @@ async def test_what_stands_on_a_digest_is_told_like_a_card(tmp_path: Path) -> No
         )
         await work.run(QUIET.total_seconds())
         (over,) = [alert.resolved for _, alert in work.pager.pages if alert.cause == UNTOLD and alert.resolved]
-        assert "for 5 min, no more requests have expired with an unsent ping; 6 in all" == over
+        assert "no request has expired with an unsent ping for 5 min; 6 in all" == over
 
 
 async def test_an_answer_in_the_last_moment_makes_up_for_it(tmp_path: Path) -> None:

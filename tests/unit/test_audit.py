@@ -90,7 +90,7 @@ def test_a_cut_beginning_is_found() -> None:
     """Without a trusted row to follow, the chain begins at its first row."""
     found = first_break(honest(5)[2:])
     assert found is not None
-    assert (1, "row 3 is in its place") == (found.number, found.why)
+    assert (1, "the row in this place has the number 3") == (found.number, found.why)
 
 
 def test_a_body_that_is_no_plain_json_is_refused() -> None:

@@ -98,7 +98,7 @@ async def test_an_alert_that_mended_before_it_was_taken_is_still_told() -> None:
     assert await page(pager(calls.plain), MENDED) is not None
     ((_, error),) = calls.seen
     assert isinstance(error, UnrecoverableError)
-    assert "Resolved: delivered later. It was: ..." == str(error)
+    assert "Resolved: delivered later. The alert was: ..." == str(error)
     assert ("undelivered", "delivered later") == (error.cause, error.mended)
 
 

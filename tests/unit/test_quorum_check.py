@@ -154,7 +154,7 @@ def asked_by(requester: object, *approvers: str, quorum: int = 1, **more: Any) -
             "because Ann may have asked for it. It needs 2 people, and only 1 can decide",
         ),
         (["ann", "bob"], ("team",), {}, "Ann, Bob may have asked"),
-        ("x\u200bz", ("team",), {}, "because who asked for it cannot be read"),
+        ("x\u200bz", ("team",), {}, "because Nod cannot read who asked for it"),
     ],
 )
 def test_what_nobody_can_approve_is_known_at_once(
