@@ -169,7 +169,7 @@ def _listen(path: str) -> socket.socket:
     if _answers(path):
         raise OSError("another process listens there")
     if os.path.lexists(path) and not Path(path).is_socket():
-        raise OSError("a file that is not a socket is there")
+        raise OSError("it is not a socket")
     _remove(Path(path))  # left behind by a bot that was killed
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

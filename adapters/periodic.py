@@ -209,7 +209,7 @@ async def self_checking(
 def late_tick(pulse: LoopLiveness) -> str | None:
     """What ails the ticker, in words; None while it ticks."""
     late = pulse.age > LATE_INTERVALS * PULSE_EVERY.total_seconds()
-    return f"The scheduler has not ticked for {pulse.age:.0f} s" if late else None
+    return f"The scheduler has not run for {pulse.age:.0f} s" if late else None
 
 
 def folder_of(database_url: str) -> Path:

@@ -47,7 +47,7 @@ def slack_set_up(environment: Environment, _: PolicyFile) -> SlackSetUp | None:
 def slack_lacks(environment: Environment) -> Iterator[ConfigError]:
     """What Slack needs and does not have."""
     if environment.slack_bot_token is None:
-        what = "is not set, so Nod has no chat to show cards in"
+        what = "is not set, so Nod has no chat for cards"
         fix = f"{FIXES['SLACK_BOT_TOKEN']} To try Nod without an account, run nod demo."
         yield ConfigError("SLACK_BOT_TOKEN", what, fix)
     if environment.slack_app_token is None and environment.slack_signing_secret is None:

@@ -228,7 +228,7 @@ async def _findings(
     people cannot be looked up, and their e-mail addresses are not the reason.
     """
     if settings.dangerously_allow_unauthenticated:
-        what = "Teams: no authentication; anyone who can reach this machine's port can approve anything"
+        what = "Teams: no authentication; anyone who can reach Nod's port can approve anything"
         yield Finding(what=what, fix="Unset DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS.", advice=True)
     else:
         async with open_client(timeout=REACHED) as client:

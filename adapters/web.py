@@ -33,15 +33,23 @@ def document(receivers: Mapping[str, Receiver]) -> Schema:
         "/healthz": {
             "get": _get(
                 "Whether Nod can alert people by itself",
-                _json("Nod can", {"status": {"const": "alive"}}),
-                _json("Nod cannot; the body says why", {"status": {"const": "in trouble"}, "troubles": _SOME}),
+                _json("Nod can alert people by itself", {"status": {"const": "alive"}}),
+                _json(
+                    "Nod cannot alert people by itself; the body says why",
+                    {"status": {"const": "in trouble"}, "troubles": _SOME},
+                ),
             )
         },
         "/readyz": {
             "get": _get(
                 "Whether Nod can do its work",
-                _json("Nod can, or a part of it", {"status": {"const": "ready"}, "troubles": _TROUBLES}),
-                _json("Nod cannot; the body says why", {"status": {"const": "not ready"}, "troubles": _SOME}),
+                _json(
+                    "Nod can do its work, or part of it", {"status": {"const": "ready"}, "troubles": _TROUBLES}
+                ),
+                _json(
+                    "Nod cannot do its work; the body says why",
+                    {"status": {"const": "not ready"}, "troubles": _SOME},
+                ),
             )
         },
         "/metrics": {"get": _get("Metrics for Prometheus", _plain("The metrics"))},

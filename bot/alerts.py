@@ -208,7 +208,7 @@ _KINDS = (
         "Nod queued them again.",
     ),
     _kind(STUCK, "the step works again", found=True, one="The step {step} has been stuck for {seconds} s."),
-    _kind(LATE_TICK, "the scheduler ticks again", found=True, one="{late}; Nod will exit soon."),
+    _kind(LATE_TICK, "the scheduler runs again", found=True, one="{late}; Nod will exit soon."),
     _kind(
         SCHEDULER_DEAD,
         "Nod has restarted and works",

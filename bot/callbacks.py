@@ -87,7 +87,7 @@ def load_function(
         fix = "Install the module in Nod's Python environment."
         raise ConfigError(where, f"importing {module} failed ({told(imported.error)})", fix)
     if not callable(imported.value):
-        raise ConfigError(where, f"{module} has no function {name}", f"Name a function that takes {takes}.")
+        raise ConfigError(where, f"{module} has no function {name}", f"Choose a function that takes {takes}.")
     return imported.value
 
 
@@ -183,7 +183,7 @@ async def answer_of(
     if late:
         raise Unavailable(TIMED_OUT)
     if task.cancelled():
-        raise Unavailable("Callback error: it was cancelled")
+        raise Unavailable("Callback error: the callback was cancelled")
     caught = task.result()
     if caught.error is not None:
         raise Unavailable(f"Callback error: {words_of(caught.error)}")

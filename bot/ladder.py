@@ -107,7 +107,7 @@ class Action(StrEnum):
     #: The card is shown somewhere else too.
     FALLBACK = (
         "fallback",
-        StepKind(does="puts the card in {cards}", says="Also shown elsewhere from ", cards=Takes.NEEDS),
+        StepKind(does="puts the card in {cards}", says="Shown in another channel at ", cards=Takes.NEEDS),
     )
     #: A direct message to the person with the claim, before their lease ends.
     LAST_CALL = "last_call", StepKind(does="writes to the person with the claim", own=True)

@@ -67,7 +67,7 @@ class Pattern:
         if self._limit() is not None:
             return
         if _COMPARISON.fullmatch(self.bare) or self.bare in _COMPARE:
-            raise ValueError(f"{self.text!r} compares with something that is not a number")
+            raise ValueError(f"{self.text!r} does not compare with a number")
 
     @property
     def negated(self) -> bool:

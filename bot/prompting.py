@@ -41,7 +41,7 @@ class Question:
     def response(self) -> HITLResponse | None:
         """The person's answer; None if they gave none."""
         if self.answering.cancelled():
-            return rejection(self.request, "Prompt error: it was cancelled")
+            return rejection(self.request, "Prompt error: the prompt was cancelled")
         return self.answering.result()
 
 

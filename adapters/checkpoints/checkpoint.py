@@ -81,7 +81,9 @@ def read_or_make_key(path: Path) -> AuditKey:
     except (binascii.Error, ValueError) as error:
         what = f"{path} contains no key"
         raise ConfigError(
-            _KEY_SETTING, what, "It must be 32 bytes in base64. If you delete the file, Nod makes a new key."
+            _KEY_SETTING,
+            what,
+            "The key must be 32 bytes in base64. If you delete the file, Nod makes a new key.",
         ) from error
 
 
@@ -229,7 +231,7 @@ def _lines_in(path: Path) -> tuple[Checkpoint, ...]:
         return read_checkpoints(path)
     except NoCheckpoint as error:
         raise ConfigError(
-            _LOG_SETTING, str(error), "Keep that file as evidence, and choose another path."
+            _LOG_SETTING, str(error), "Keep the file as evidence, and choose another path."
         ) from error
 
 

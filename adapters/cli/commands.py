@@ -347,7 +347,7 @@ def _relay(
         str, typer.Option("--bot", metavar="URL", help="URL of `nod run`, notified when a request appears.")
     ] = "http://127.0.0.1:3000",
 ) -> None:
-    """Run a reverse proxy for the platform that shows cards immediately, without waiting for a poll."""
+    """Run a reverse proxy that shows cards immediately. Cards do not wait for the next poll."""
     from adapters.cli.relay import start
 
     start(host=host, port=port, bot=bot_url)
@@ -369,7 +369,7 @@ def _sandbox(
         Path | None, typer.Option(metavar="FILE", help="Write the settings for `nod run` to this file.")
     ] = None,
 ) -> None:
-    """Run the local platform and chats without the bot, so that you can try `nod run` with them."""
+    """Run the local platform and chats without the bot. Then you can try `nod run` with them."""
     from adapters.cli.demo import serve
 
     end(serve(port=port, request_url=request_url, env_file=env_file))

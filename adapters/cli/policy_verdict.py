@@ -64,7 +64,8 @@ def verdict_of(request: HITLRequest, file: PolicyFile, *, now: datetime) -> Iter
     if denial is not None:
         yield (
             "denied",
-            f"by {denial.name}: no vote can approve it" + (f" ({denial.note})" if denial.note else ""),
+            f"by {denial.name}, so no vote can approve this call"
+            + (f" ({denial.note})" if denial.note else ""),
         )
     yield "cards", ", ".join(map(str, route.cards))
     yield from _deciders(request, route, policy, file.elsewhere)

@@ -352,7 +352,7 @@ async def open_pagers(
 
         def made(kind: str, value: str) -> Pager:
             if kind not in PAGERS:
-                raise ConfigError("alerts", f"{kind} is not a pager", "Use one that Nod knows.")
+                raise ConfigError("alerts", f"{kind} is not a pager", f"Choose one of: {', '.join(PAGERS)}.")
             return PAGERS[kind](value, given)
 
         pagers = [made(kind, value) for kind, value in named]

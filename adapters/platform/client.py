@@ -360,7 +360,7 @@ async def open_platform(
     """
     if not api_key or not all("!" <= sign <= "~" for sign in api_key):
         raise ConfigError(
-            names.key, "it is empty or contains characters that a key cannot have", "Copy the key again."
+            names.key, "is empty or contains characters that a key cannot have", "Copy the key again."
         )
     base = _base(url, names.url)
     client = open_client(
@@ -384,9 +384,9 @@ def _base(url: str, named: str) -> httpx.URL:
     try:
         base = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise ConfigError(named, "is not a URL", "Give it like http://localhost:8000.") from error
+        raise ConfigError(named, "is not a URL", "Set it to a URL like http://localhost:8000.") from error
     if base.scheme not in ("http", "https") or not base.host:
-        raise ConfigError(named, "is not an http or https URL", "Give it like http://localhost:8000.")
+        raise ConfigError(named, "is not an http or https URL", "Set it to a URL like http://localhost:8000.")
     if base.userinfo or base.query or base.fragment:
         raise ConfigError(
             named, "must have only a scheme, a host and a path", "Leave out `user@`, `?...` and `#...`."

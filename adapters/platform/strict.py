@@ -119,7 +119,7 @@ def _spelled(value: Any, depth: int) -> Json:
 def _listed(value: Any) -> Any:
     if isinstance(value, Spoiled):
         return [f"({value.reason})", value.digits, *({name: inner} for name, inner in value.pairs)]
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _halved(text: str) -> str:

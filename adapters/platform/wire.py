@@ -27,7 +27,7 @@ LONGEST_MOMENT = 64
 MOST_VALUES = 3_000
 LONGEST_CALL = 300_000
 LONGEST_HEAD = 2_000
-TOO_LARGE = "the call is too large for a person to read"
+TOO_LARGE = "the call is too large to read"
 CONTRADICTED = "the platform lists two different calls under this id"
 NAMELESS = Names(ids=frozenset(), agents=frozenset())
 

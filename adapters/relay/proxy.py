@@ -263,10 +263,14 @@ async def open_relay(platform: str, *, wake: Callable[[], None], told: Told = no
     try:
         address = httpx.URL(platform)
     except httpx.InvalidURL as error:
-        raise ConfigError("AIP_API_URL", "is not a URL", "Give it like http://localhost:8000.") from error
+        raise ConfigError(
+            "AIP_API_URL", "is not a URL", "Set it to a URL like http://localhost:8000."
+        ) from error
     if not address.host or address.userinfo or address.query or address.fragment:
         raise ConfigError(
-            "AIP_API_URL", "must have only a scheme, a host and a path", "Give it like http://localhost:8000."
+            "AIP_API_URL",
+            "must have only a scheme, a host and a path",
+            "Set it to a URL like http://localhost:8000.",
         )
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with Transport(limits=limits, socket_options=ALIVE) as transport:

@@ -70,7 +70,7 @@ APP_REFUSED = frozenset(
 #: What an operator does about a refusal that waiting does not fix.
 REMEDIES: Mapping[str, str] = {
     "account_inactive": "Reinstall the app and set the new SLACK_BOT_TOKEN",
-    "cannot_dm_bot": "This account is a bot: name a person",
+    "cannot_dm_bot": "This account is a bot: choose a person",
     "channel_not_found": "Correct the channel's id, or invite the bot if the channel is private",
     "expired_trigger_id": "Press the button again",
     "invalid_auth": "Set SLACK_BOT_TOKEN to the token of the installed app",
@@ -83,14 +83,14 @@ REMEDIES: Mapping[str, str] = {
     "not_allowed_token_type": "Set SLACK_BOT_TOKEN to a token that begins with xoxb-",
     "not_authed": "Set SLACK_BOT_TOKEN",
     "not_in_channel": "Invite the bot to the channel",
-    "plan_upgrade_required": "This workspace's plan has no user groups: name people instead",
-    "restricted_action": "Let the app post in the channel's posting permissions",
-    "restricted_action_read_only_channel": "Let the app post in the channel's posting permissions",
+    "plan_upgrade_required": "This workspace's plan has no user groups: list people in nod.yaml",
+    "restricted_action": "Allow the app in the channel's posting permissions",
+    "restricted_action_read_only_channel": "Allow the app in the channel's posting permissions",
     "restricted_action_thread_locked": "Unlock the thread",
     "restricted_action_thread_only_channel": "Choose a channel that allows messages outside threads",
     "token_expired": "Turn token rotation off for the app and reinstall it",
     "token_revoked": "Reinstall the app and set the new SLACK_BOT_TOKEN",
-    "user_disabled": "This account is deactivated: name another person",
+    "user_disabled": "This account is deactivated: choose another person",
 }
 
 _CODE = re.compile(r"[a-z0-9_]{1,80}")

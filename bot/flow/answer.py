@@ -97,6 +97,6 @@ class Answer:
             self._metrics.count("callback_failed")
             return HITLResponse(decision=HITLDecision.REJECTED, operator_input=str(error))
         if response.decision is HITLDecision.APPROVED and not approval.request.approvable:
-            reason = "The callback approved a call that was truncated or is ambiguous"
+            reason = "The callback approved a call that is truncated or ambiguous"
             return HITLResponse(decision=HITLDecision.REJECTED, operator_input=reason)
         return response

@@ -32,7 +32,7 @@ LANES = 8
 #: of an outcome is dropped, and one of a pending request stays queued until the end.
 GONE_TRIES = 5
 #: If a card does not show the outcome for this long, a message below it says so; otherwise none is needed.
-SHOWN_WITHIN, ON_CARD = timedelta(seconds=60), "its card shows it"
+SHOWN_WITHIN, ON_CARD = timedelta(seconds=60), "the card shows the outcome"
 #: An outcome is no longer news after this long.
 STALE_AFTER = timedelta(hours=1)
 
@@ -182,9 +182,9 @@ class Notify(ChatStep):
         """Why it is no longer useful; None while it is."""
         notice, approval, placement = item.notice, item.approval, item.placement
         if notice.surface not in self._chats:
-            return "its surface is not set up"
+            return "the chat is not set up"
         if notice.news is NotificationKind.OUTCOME:
-            return "it is no longer news" if now - notice.owed_since >= STALE_AFTER else None
+            return "the outcome is too old to report" if now - notice.owed_since >= STALE_AFTER else None
         if approval.stage is not Stage.OPEN:
             over = approval.outcome is Outcome.TIMEOUT_SKIP
             return "it expired" if over else "it was answered before"
@@ -193,7 +193,7 @@ class Notify(ChatStep):
         if notice.news is NotificationKind.LAST_CALL and notice.person not in {
             claim.person for claim in approval.claims
         }:
-            return "their claim is void"
+            return "the claim is void"
         return None
 
     async def _put_off(
@@ -208,7 +208,7 @@ class Notify(ChatStep):
         if isinstance(error, Gone) and tries < GONE_TRIES:
             await self._post_anew(items, place)
         elif isinstance(error, Gone) and notices[0].news is NotificationKind.OUTCOME:
-            await self._drop(items, "its card is gone")
+            await self._drop(items, "the card is gone")
             return
         wait = chat_wait(error, tries=tries, refused=NOTIFICATION_REFUSED)
         begun = not not_delivered(error, before=notices[0].attempted_at)

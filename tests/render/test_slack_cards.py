@@ -190,7 +190,7 @@ def test_refusal(snapshot: SnapshotAssertion) -> None:
 
 def test_explanation(snapshot: SnapshotAssertion) -> None:
     """Line by line, the channels by name, the request's id to copy, and the links that there are."""
-    lines = ("It matches the route <payments> (all other requests).", "Only finance can decide this.")
+    lines = ("This request matches the route <payments> (all other requests).", "Only finance can decide this.")
     places = (
         Destination(surface=Surface.SLACK, channel="C0APPROVALS"),
         Destination(surface=Surface.TEAMS, channel="approvals"),

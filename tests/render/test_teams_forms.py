@@ -187,7 +187,7 @@ def test_refusal(link: str | None, snapshot: SnapshotAssertion) -> None:
 def test_explanation(snapshot: SnapshotAssertion) -> None:
     """Line by line, the places by name, the request's id to copy, and the links that there are."""
     told = explanation(
-        "It matches the route payments (tool pay_*).",
+        "This request matches the route payments (tool pay_*).",
         "You can decide this.",
         shown_in=(Destination(surface=Surface.TEAMS, channel="approvals"),),
         request_id="590bf4b2-0000",

@@ -110,7 +110,7 @@ WRONG = "Callback returned invalid response type"
         (raises(SystemExit(3)), "Callback error: 3"),
         (raises_later(SystemExit(3)), "Callback error: 3"),
         (raises(asyncio.CancelledError()), "Callback error: CancelledError"),
-        (raises_later(asyncio.CancelledError()), "Callback error: it was cancelled"),
+        (raises_later(asyncio.CancelledError()), "Callback error: the callback was cancelled"),
         (lambda _: None, WRONG),
         (lambda _: "approved", WRONG),
         (lambda _: True, WRONG),

@@ -91,7 +91,7 @@ def test_conditions_are_taken_as_they_are_written(tmp_path: Path, conditions: st
         ('{tool: ""}', "the condition is empty"),
         ('{tool: "!"}', "the condition is empty"),
         ("{tool: [a]}", "glob, a comparison or a plain value"),
-        ('{arguments.amount: ">= many"}', "compares with something that is not a number"),
+        ('{arguments.amount: ">= many"}', "does not compare with a number"),
         ("{not: {}}", "`not` needs at least one condition"),
         ("{not: pay}", "`not` needs at least one condition"),
         ("{not: {tol: x}}", "'tol' is not a condition"),

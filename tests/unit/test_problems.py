@@ -90,7 +90,7 @@ def test_an_empty_environment_is_told_all_that_a_start_needs(surroundings: pytes
         "AIP_API_KEY is not set.",
         "NOD_SECRET is not set.",
         "nod.yaml does not exist.",
-        "SLACK_BOT_TOKEN is not set, so Nod has no chat to show cards in.",
+        "SLACK_BOT_TOKEN is not set, so Nod has no chat for cards.",
         "SLACK_APP_TOKEN is not set, so no clicks can arrive.",
     ] == [beginning(line) for line in lines]
     assert all(line.endswith((".", "nod demo")) for line in lines)

@@ -222,9 +222,9 @@ async def test_a_ticker_that_is_late_is_felt_between_two_looks() -> None:
     rig = Rig()
     await rig.self_check.check_scheduler()
     assert {} == rig.open
-    rig.late = "The scheduler has not ticked for 9 s"
+    rig.late = "The scheduler has not run for 9 s"
     await rig.self_check.check_scheduler()
-    assert {("scheduler", LATE_TICK): "The scheduler has not ticked for 9 s; Nod will exit soon."} == rig.open
+    assert {("scheduler", LATE_TICK): "The scheduler has not run for 9 s; Nod will exit soon."} == rig.open
     rig.late = None
     assert (set(), 1) == await rig.looked()
 
