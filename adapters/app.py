@@ -58,6 +58,7 @@ from adapters.watch import (
     watched,
 )
 from adapters.web import front, serve_front
+from bot import __version__
 from bot.callbacks import FunctionCallbacks, callbacks_of
 from bot.flow import Liveness, WakeUps
 from bot.flow.desk import FrontDesk
@@ -218,11 +219,13 @@ async def _base(
     file = await asyncio.to_thread(read)
     chats, sources = read_chats(environment, file), all_sources(environment, file.sources)
     sources = sources[:1] if rehearsal else sources
+    metrics = PrometheusMetrics(process=True)
+    metrics.gauge("build_info", 1, version=__version__)
     clock = Timepiece(wall=wall, elapsed=elapsed, sources=[one.name for one in sources])
     return _Base(
         environment=environment, file=file, read=read, chats=chats, sources=sources, callbacks=callbacks,
         secrets=environment.seal_secrets(), wall=wall, clock=clock,
-        wake_ups=WakeUps(), metrics=PrometheusMetrics(),
+        wake_ups=WakeUps(), metrics=metrics,
     )  # fmt: skip
 
 

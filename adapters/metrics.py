@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.metrics import MetricWrapperBase
 
 #: Series of one family; what has further label values is counted under `OTHER`.
@@ -31,21 +39,55 @@ class Family:
         return self.kind(f"nod_{name}", self.about, self.labels, registry=registry, **more)
 
 
-#: By the name that the code gives: what is not here is an event, and counted in `nod_events_total` alone.
-FAMILIES: Mapping[str, Family] = {}
+#: By the name that the code gives (docs/metrics.md); what is not here is an event, and counted in
+#: `nod_events_total` alone.
+FAMILIES: Mapping[str, Family] = {
+    "pending": Family(
+        kind=Gauge,
+        about="Open requests that wait for people.",
+        labels=("source", "route"),
+    ),
+    "time_to_card_seconds": Family(kind=Histogram, about="From a request's first poll to its card."),
+    "time_to_decision_seconds": Family(
+        kind=Histogram,
+        about="From a request's first poll to its decision.",
+        labels=("route", "decision"),
+    ),
+    "click_ack_seconds": Family(
+        kind=Histogram, about="From a click's arrival to its answer, when it is saved.", labels=("chat",)
+    ),
+    "click_to_source_seconds": Family(
+        kind=Histogram, about="From a decision to the platform's receipt.", labels=("source",)
+    ),
+    "outcomes": Family(kind=Counter, about="Requests that ended.", labels=("route", "outcome")),
+    "escalations": Family(kind=Counter, about="Escalation steps that ran.", labels=("step",)),
+    "refusals": Family(kind=Counter, about="Clicks that were refused.", labels=("code",)),
+    "deliveries": Family(
+        kind=Counter, about="Decisions sent, by how the POST ended.", labels=("source", "result")
+    ),
+    "polls": Family(kind=Counter, about="Polls, by how they ended.", labels=("source", "result")),
+    "last_good_poll_timestamp_seconds": Family(
+        kind=Gauge, about="When the last good poll began, in Unix time.", labels=("source",)
+    ),
+    "build_info": Family(kind=Gauge, about="1, with the version that runs.", labels=("version",)),
+}
 _EVENTS = "events"
 
 
 class PrometheusMetrics:
     """Implements `bot.ports.Metrics` with a registry of its own."""
 
-    def __init__(self, families: Mapping[str, Family] = FAMILIES, *, most: int = MOST_SERIES) -> None:
-        """At most `most` series of each family."""
+    def __init__(
+        self, families: Mapping[str, Family] = FAMILIES, *, most: int = MOST_SERIES, process: bool = False
+    ) -> None:
+        """At most `most` series of each family. `process`: with CPU, memory and descriptors of this process."""
         events = Family(kind=Counter, about="What happened, by event.", labels=("event",))
         self._registry, self._most = CollectorRegistry(), most
         self._families = {
             name: family.made(name, self._registry) for name, family in {_EVENTS: events, **families}.items()
         }
+        if process:
+            ProcessCollector(registry=self._registry)
         self._series: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
 
     def count(self, name: str, **labels: str) -> None:

@@ -235,8 +235,8 @@ class Approvals(Protocol):
         """How many open requests wait for people, by agent, for agents with at least that many."""
         ...
 
-    async def open_by_route(self) -> Mapping[str, int]:
-        """How many open requests wait for people, by the name of their route."""
+    async def open_by_route(self) -> Mapping[tuple[str, str], int]:
+        """How many open requests wait for people, by the names of their source and route."""
         ...
 
     def waiting_elsewhere(self, sources: Collection[str]) -> Mapping[str, int]:

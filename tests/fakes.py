@@ -63,7 +63,8 @@ class Counting:
         self._heard = heard
 
     def count(self, name: str, **labels: str) -> None:
-        self._heard(name)
+        if not labels:  # a metric of its own: what happened is counted beside it
+            self._heard(name)
 
     def observe(self, name: str, value: float, **labels: str) -> None: ...
 

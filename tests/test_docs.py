@@ -13,11 +13,13 @@ from typing import Any
 import jsonschema
 import pytest
 import typer
+from prometheus_client import Counter
 from pydantic import BaseModel
 
 from adapters.checkpoints import CheckpointLog, open_checkpoint_signer, read_or_make_key
 from adapters.cli.audit_export import FIELDS
 from adapters.cli.commands import app
+from adapters.metrics import FAMILIES, PrometheusMetrics
 from adapters.pagers.services import signature_of
 from adapters.settings import Environment, conversion, models, read_policy_file
 from adapters.settings.lines import parse_yaml
@@ -329,6 +331,22 @@ def test_every_alert_has_its_section() -> None:
 
     assert named == {found[2] for found in HEADING.finditer(told) if found[1] == "##"}
     assert named == table
+
+
+def test_every_metric_is_in_the_table_with_its_labels() -> None:
+    """Nothing that the page names is missing at `/metrics`, and the other way round."""
+    metrics = PrometheusMetrics()
+    names = {
+        f"nod_{name}{'_total' if family.kind is Counter else ''}": family for name, family in FAMILIES.items()
+    }
+    told = rows(prose(ROOT / "docs" / "metrics.md"))
+
+    assert {*names, "nod_events_total"} == told.keys()
+    assert {name: list(family.labels) for name, family in names.items()} == {
+        name: [label for label in told[name][0].split(", ") if label != "–"] for name in names
+    }
+    assert "process_open_fds" in PrometheusMetrics(process=True).exposition()[0].decode()
+    assert "process_open_fds" not in metrics.exposition()[0].decode()
 
 
 def test_every_kind_of_row_is_in_the_table() -> None:

@@ -123,11 +123,12 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
         rows = await self._database.fetch(_BY_AGENT, {"at_least": at_least})
         return {row[_A.agent]: row["together"] for row in rows}
 
-    async def open_by_route(self) -> Mapping[str, int]:
+    async def open_by_route(self) -> Mapping[tuple[str, str], int]:
         """Counted without reading a call."""
-        together = func.count().label("together")
-        asked = select(_A.route, together).where(_A.stage == Stage.OPEN, _A.rule.is_(None)).group_by(_A.route)
-        return {row[_A.route]: row["together"] for row in await self._database.fetch(asked)}
+        of, together = (_A.source, _A.route), func.count().label("together")
+        asked = select(*of, together).where(_A.stage == Stage.OPEN, _A.rule.is_(None)).group_by(*of)
+        rows = await self._database.fetch(asked)
+        return {(row[_A.source], row[_A.route]): row["together"] for row in rows}
 
     async def unseen(
         self,

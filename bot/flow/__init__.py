@@ -17,6 +17,7 @@ from typing import Generic, TypeVar, TypeVarTuple
 
 import structlog
 
+from bot.approval import Approval, Outcome
 from bot.errors import NodError, Unanswered, Unavailable
 from bot.ports import Clock, Metrics
 from bot.records import Ring, Step
@@ -291,6 +292,12 @@ class Together(Generic[One, Done]):
             for (_, result), value in zip(some, results, strict=True):
                 if not result.done():
                     result.set_result(value)
+
+
+def count_end(metrics: Metrics, approval: Approval, outcome: Outcome) -> None:
+    """One more request that ended like this."""
+    metrics.count(f"settled_{outcome.value}")
+    metrics.count("outcomes", route=approval.route, outcome=outcome.value)
 
 
 def _fail(result: asyncio.Future[Done], error: Exception) -> None:

@@ -256,6 +256,7 @@ class Check:
         await self._store.journal.note(fact)
         log.info("click_refused", approval_id=approval_id, account=click.account, code=refused.code.value)
         self._metrics.count("click_refused")
+        self._metrics.count("refusals", code=refused.code.value)
         return self.not_counted(click, refused)
 
     def not_counted(self, click: Click, refused: Refused) -> NotCounted:

@@ -74,6 +74,10 @@ class Decide:
             decided=counted is Counted.DECIDED,
         )
         self._metrics.count("vote_counted")
+        if counted is Counted.DECIDED:
+            took = max(0.0, (vote.at - checked.approval.first_seen).total_seconds())
+            labels = {"route": checked.route.name, "decision": vote.verdict.value}
+            self._metrics.observe("time_to_decision_seconds", took, **labels)
         return Voted(card_id=vote.card_id, vote=vote)
 
     async def whole(self, click: Click) -> WholeCall:

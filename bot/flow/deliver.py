@@ -19,7 +19,7 @@ import structlog
 from bot.alerts import ONLY, UNDELIVERED, Subject
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
-from bot.flow import AT_ONCE, BATCH, Together, WorkerPool, earliest
+from bot.flow import AT_ONCE, BATCH, Together, WorkerPool, count_end, earliest
 from bot.flow.polls import Polls
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.flow.ways import Ways
@@ -231,7 +231,11 @@ class Deliver:
         if lost:
             self._losses.settled(approval, RAN_OUT)
         log.info("decision_delivered", outcome=outcome.value, attempts=approval.attempts)
-        self._metrics.count(f"settled_{outcome.value}")
+        count_end(self._metrics, approval, outcome)
+        if not lost and approval.decision:
+            took = max(0.0, (self._clock() - approval.decision.at).total_seconds())
+            self._metrics.observe("click_to_source_seconds", took, source=self._source.name)
+            self._metrics.count("deliveries", source=self._source.name, result="delivered")
 
     async def _end_all(self, ends: Sequence[tuple[Approval, Outcome, str | None]]) -> list[bool]:
         late = {alert.approval_id for alert in await self._store.alerts.open_of(cause=UNDELIVERED)}
@@ -297,6 +301,7 @@ class Deliver:
         wait = round((next_try - now).total_seconds(), 1)
         log.warning("delivery_failed", attempt=approval.attempts, wait=wait, reason=str(error))
         self._metrics.count("delivery_failed")
+        self._metrics.count("deliveries", source=self._source.name, result="failed")
 
     async def _hold(self, now: datetime, why: str) -> bool:
         """All wait, and their cards say why; one at a time checks, and each has a last try.
@@ -349,7 +354,7 @@ class Deliver:
         ):
             self._losses.settled(approval, trouble)
             log.error("decision_undeliverable", attempts=approval.attempts)
-            self._metrics.count("settled_undeliverable")
+            count_end(self._metrics, approval, Outcome.UNDELIVERABLE)
 
 
 def _before(deadline: datetime | None, margin: timedelta, *, now: datetime) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -166,7 +167,7 @@ class FrontDesk:
     ) -> None:
         """`look_up` refreshes people in the background."""
         check = Check(store=store, policy=policy, seal=seal, clock=clock, metrics=metrics, look_up=look_up)
-        self._check = check
+        self._check, self._metrics = check, metrics
         self._decide = Decide(
             check=check,
             store=store,
@@ -184,6 +185,7 @@ class FrontDesk:
 
         A question (why, which ids, which call) is answered and leaves no trace.
         """
+        began = time.monotonic()
         try:
             match click.verb:
                 case Button.WHY:
@@ -205,6 +207,9 @@ class FrontDesk:
         except Refused as refused:
             asks = click.verb in (Button.WHY, Button.IDS, Button.VIEW_CALL)
             return self._check.not_counted(click, refused) if asks else await self._check.note(click, refused)
+        finally:
+            took = time.monotonic() - began
+            self._metrics.observe("click_ack_seconds", took, chat=str(click.surface))
 
     async def preview(self, click: Click) -> Preview | NotCounted:
         """The card for a person who only looks at it; nothing is recorded."""

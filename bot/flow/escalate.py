@@ -111,6 +111,7 @@ class Escalate(ChatStep):
                 merged=len(loud),
             )
             self._metrics.count("rung_fired")
+            self._metrics.count("escalations", step=rung.action.value)
 
     def _alert(self, rungs: Sequence[DueRung], approval: Approval) -> Alert | None:
         """The last of them that pages is enough."""

@@ -105,8 +105,12 @@ class Ingest:
         except (Unavailable, Forbidden) as error:
             log.warning("poll_failed", reason=str(error))
             self._metrics.count("poll_failed")
+            self._metrics.count("polls", source=self.source.name, result="failed")
             await self.polls.failed(error)
             return None
+        began_at, name = listing.began_at.timestamp(), self.source.name
+        self._metrics.count("polls", source=name, result="good")
+        self._metrics.gauge("last_good_poll_timestamp_seconds", began_at, source=name)
         await self.polls.good(listing)
         await self._unread.report(listing)
         if listing.is_known:

@@ -9,7 +9,7 @@ import structlog
 
 from bot.alerts import UNDELIVERED
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
-from bot.flow import Together, WorkerPool, earliest
+from bot.flow import Together, WorkerPool, count_end, earliest
 from bot.flow.missed_requests import MissedRequests
 from bot.flow.polls import Polls
 from bot.flow.undelivered import RAN_OUT, Losses
@@ -57,7 +57,7 @@ class Expire:
             approval.id, was=Stage.OPEN, outcome=outcome, at=self._clock(), as_read=approval, platform_word=word
         ):
             log.info("approval_expired", outcome=outcome.value)
-            self._metrics.count(f"settled_{outcome.value}")
+            count_end(self._metrics, approval, outcome)
 
 
 #: A request that vanishes without a reason, as when its run ends, is not reported before this share of its
@@ -139,7 +139,7 @@ class Reconcile:
             elif approval.trouble:  # it may have been raised in between
                 await alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
             log.info("approval_vanished", outcome=outcome.value, word=word)
-            self._metrics.count(f"settled_{outcome.value}")
+            count_end(self._metrics, approval, outcome)
 
     async def _asked(self, approvals: Sequence[Approval]) -> list[None]:
         await self._store.approvals.asked({approval.id: approval.missed for approval in approvals})

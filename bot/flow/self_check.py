@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 
 import structlog
 
@@ -113,6 +114,7 @@ class SelfCheck:
         #: Where the last looks at a portion of the open requests ended.
         self._looked_at: Cursor | None = None
         self._asked_at: Cursor | None = None
+        self._measured: set[tuple[str, str]] = set()  #: sources and routes whose number was told before
         #: Routes with requests that have no place for a card, by alert: of this pass, and of the last one.
         self._this_pass: dict[str, _Violation] = {}
         self._last_pass: dict[str, _Violation] = {}
@@ -274,7 +276,11 @@ class SelfCheck:
 
     async def _people(self) -> list[_Violation]:
         """A policy in which nobody can decide: requests of such a route expire."""
-        waiting = await self._store.approvals.open_by_route()
+        pending = await self._store.approvals.open_by_route()
+        self._measure(pending)
+        waiting: Counter[str] = Counter()
+        for (_, route), count in pending.items():
+            waiting[route] += count
         short = quorum_shortages(self._policy(), waiting, now=self._clock())
         await self._requested(waiting)
         gone = sources_gone(self._store.approvals.waiting_elsewhere(self._policy().sources))
@@ -284,6 +290,13 @@ class SelfCheck:
             for kind, found in lacks
             for name, text in found.items()
         ]
+
+    def _measure(self, pending: Mapping[tuple[str, str], int]) -> None:
+        """A route of which nothing waits shows 0 instead of what it showed before."""
+        policy = self._policy()
+        self._measured |= {*pending, *product(policy.sources, (route.name for route in policy.routes))}
+        for source, route in self._measured:
+            self._metrics.gauge("pending", pending.get((source, route), 0), source=source, route=route)
 
     async def _requested(self, waiting: Mapping[str, int]) -> None:
         """Alert about requests that nobody can approve because the approvers may have asked for them.

@@ -155,6 +155,9 @@ class Show(ChatStep):
         posted.append(Posted(card_id=card_id, ref=ref, revision=card.revision, digest=card.digest))
         log.info("card_shown", channel=channel, revision=card.revision)
         self._metrics.count("card_shown")
+        if approval.stage is Stage.OPEN and not placement.attempted_at:
+            took = max(0.0, (self._clock() - approval.first_seen).total_seconds())
+            self._metrics.observe("time_to_card_seconds", took)
         return True
 
     async def _update(self, placement: Placement, approval: Approval) -> None:

@@ -27,7 +27,7 @@ async def test_open_requests_are_counted_by_route(store: Store) -> None:
     for approval in (ruled, other):
         await store.approvals.insert([NewApproval(approval=approval)])
     await settle(store, "r0")
-    assert {"payments": 3, "wires": 1} == dict(await store.approvals.open_by_route())
+    assert {("glaip", "payments"): 3, ("glaip", "wires"): 1} == dict(await store.approvals.open_by_route())
 
 
 async def with_card(store: Store) -> None:

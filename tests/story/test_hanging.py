@@ -51,6 +51,7 @@ async def told(system: System, request_id: str, card: Message) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.calm
 async def test_a_healthy_decision_is_told_at_once_whatever_else_hangs(tmp_path: Path) -> None:
     """Twenty POSTs never answer, more than are under way at once."""
     took = await answered_beside(tmp_path, hang=20)

@@ -27,6 +27,45 @@ async def test_approve_reaches_the_agent_and_the_card(tmp_path: Path) -> None:
         assert [request_id] == system.sandbox.platform.executed
 
 
+async def test_each_metric_moves(tmp_path: Path) -> None:
+    """An approval, a refused click, an expiry with its ping, and polls: what /metrics says of them."""
+    async with open_system(tmp_path) as system:
+
+        def measured(line: str) -> bool:
+            return any(
+                found.startswith(line) for found in system.nod.metrics.exposition()[0].decode().splitlines()
+            )
+
+        system.ask(timeout_seconds=60)
+        card = await system.shown()
+        await system.press(EVE, card, "approve")
+        await until(
+            lambda: measured('nod_pending{route="default",source="glaip"} 1.0'), what="what waits", within=15
+        )
+        await system.press(ANN, card, "approve")
+        await system.says(card, "Approved: send_email")
+        system.ask(timeout_seconds=4)
+        await until(
+            lambda: measured('nod_outcomes_total{outcome="timeout_skip",route="default"} 1.0'), what="the end"
+        )
+
+        for line in (
+            "nod_time_to_card_seconds_count 2.0",
+            'nod_time_to_decision_seconds_count{decision="approved",route="default"} 1.0',
+            'nod_click_ack_seconds_count{chat="slack"} 2.0',
+            'nod_click_to_source_seconds_count{source="glaip"} 1.0',
+            'nod_outcomes_total{outcome="approved",route="default"} 1.0',
+            'nod_escalations_total{step="ping"} 1.0',
+            'nod_refusals_total{code="not-approver"} 1.0',
+            'nod_deliveries_total{result="delivered",source="glaip"} 1.0',
+            'nod_polls_total{result="good",source="glaip"}',
+            'nod_last_good_poll_timestamp_seconds{source="glaip"} 1.',
+            'nod_build_info{version="',
+            "process_open_fds",
+        ):
+            assert measured(line), line
+
+
 async def test_reject_asks_for_the_reason_and_passes_it_on(tmp_path: Path) -> None:
     """Where the route wants a reason, an empty one is refused in the form and a given one reaches the agent."""
     async with open_system(tmp_path) as system:

@@ -19,7 +19,7 @@ def read(metrics: PrometheusMetrics) -> list[str]:
 
 
 def test_events_are_counted_under_the_name_that_dashboards_know() -> None:
-    metrics = PrometheusMetrics()
+    metrics = PrometheusMetrics({})
     for event in ("card_shown", "card_shown", "poll_failed"):
         metrics.count(event)
 
