@@ -112,7 +112,7 @@ class OnCallResolver:
     async def _ask(self, ref: ScheduleRef, schedules: Schedules | None, at: datetime) -> None:
         asked_at = self._seconds()
         if schedules is None:
-            self._trouble[ref] = f"no connection to {ref.kind} is set up"
+            self._trouble[ref] = f"Nod has no connection to {ref.kind}"
             return
         try:
             async with asyncio.timeout(self._limit):

@@ -242,9 +242,9 @@ def refusal_alerts(store: Store, clock: Clock) -> Callable[[ConfigError], Awaita
 def announce_policy(policy: Policy) -> None:
     """What nobody may overlook: answers without people, and routes that nobody can answer."""
     if policy.rules.auto_approve:
-        log.warning("auto_approval_is_on", because="GLAIP_HITL_AUTO_APPROVE", effect="nobody is asked")
+        log.warning("auto_approval_is_on", because="GLAIP_HITL_AUTO_APPROVE", effect="Nod asks nobody")
     if policy.rules.log_only:
-        log.warning("auto_approval_is_on", because="log_only", effect="nobody is asked")
+        log.warning("auto_approval_is_on", because="log_only", effect="Nod asks nobody")
     for route in policy.routes:
         if not any(person.accounts for person in policy.members(route.approvers)):
             log.error("route_without_approver", route=route.name)

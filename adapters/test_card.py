@@ -153,7 +153,7 @@ class TellingDesk:
             case Voted(vote=vote):
                 await self.tell(f"{who} {vote.verdict.value} it in {click.surface.title()}.")
             case Acknowledged():
-                await self.tell(f"{who} is on it.")
+                await self.tell(f"{who} pressed I'm on it.")
             case ReasonForm(problem=None):
                 await self.tell(f"{who} pressed {pressed} and is asked for a reason.")
             case NotCounted(text=text) | ReasonForm(problem=NotCounted(text=text)):

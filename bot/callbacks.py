@@ -335,7 +335,7 @@ class ErrorHook:
         finally:
             late = not telling.done()
             telling.cancel()  # no wait for it: it may refuse to stop
-        reason = f"it took longer than {self._within:g} s" if late else telling.result()
+        reason = f"the hook took longer than {self._within:g} s" if late else telling.result()
         if reason is not None:
             log.error("alarm_failed", approval_id=request_id, reason=reason)
 

@@ -24,7 +24,7 @@ from bot.ports import Listing
 from bot.posting import Answers, Client, Pause, post_until
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
-CHANGED = "The call changed after it was shown, and the new one cannot be read. Nothing was sent."
+CHANGED = "The call changed after Nod showed it, and Nod cannot read the new one. Nothing was sent."
 
 log = structlog.get_logger()
 

@@ -220,7 +220,7 @@ async def _opened(output: Path | None) -> AsyncIterator[TextIO]:
         held = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
         raise ConfigError(
-            "-o", f"{output} cannot be written ({error.strerror})", "Name another file."
+            "-o", f"{output} cannot be written ({error.strerror})", "Choose another file."
         ) from error
     stream = os.fdopen(held, "w", encoding="utf-8", newline="")
     try:

@@ -175,8 +175,8 @@ def _next(chat: Surface, chosen: Chosen) -> str:
         "  nod run\n"
         "Then, in another terminal:\n"
         "  nod manifest teams --out nod-teams.zip\n"
-        f"In Teams, upload nod-teams.zip and add the app to a team with the channel {name}. Nod posts\n"
-        "there how to name the place in nod.yaml. Then:\n"
+        f"In Teams, upload nod-teams.zip and add the app to a team with the channel {name}. Nod then\n"
+        "posts there which name to use in nod.yaml. After that:\n"
         "  nod check && nod test-card"
     )
 

@@ -115,7 +115,7 @@ async def pending(environment: Environment, *, as_json: bool, source: str | None
             failed.append(error)
             continue
         for reason in listing.set_aside:
-            print(f"nod: one request cannot be read: {reason}", file=sys.stderr)
+            print(f"nod: cannot read one request: {reason}", file=sys.stderr)
         plain += [
             {**({"source": one.name} if named else {}), **_plain(request, listing)}
             for request in listing.requests

@@ -56,7 +56,7 @@ def rung_words(rung: Rung, policy: Policy, *, seen: datetime, deadline: datetime
         return f"{text}; moved from {written.isoformat()} by `{hours}`"
     if rung.hours.covers(due) == (rung.keep is Keep.DURING):
         return f"{text}; {hours}"
-    return f"{text}; not moved by `{hours}`, which would be too late"
+    return f"{text}; not moved by `{hours}`, because that would be too late"
 
 
 def when_of(rung: Rung) -> str:

@@ -221,7 +221,8 @@ def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
         return
     able, when = min(_able(reach, route), key=lambda found: found[0])
     if able < route.quorum:
-        what = f"route {route.name} needs {route.quorum}, but {able} of its approvers can be reached{when}"
+        needed = f"{route.quorum} approval{'s' if route.quorum > 1 else ''}"
+        what = f"route {route.name} needs {needed}, but {able} of its approvers can be reached{when}"
         yield Fault(error=True, what=what, fix="Add approvers who can be reached, or lower the quorum.")
     elif able == route.quorum and route.requester is not None and not route.self_approval:
         what = f"route {route.name} has too few approvers left if one of its {able} approvers is the requester"

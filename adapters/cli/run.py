@@ -82,7 +82,7 @@ def signs_of_production(url: str, *, variables: Mapping[str, str]) -> tuple[str,
         if variables.get(name, "").strip().casefold().startswith(_PRODUCTION)
     ]
     if urlsplit(url).hostname not in LOOPBACK:
-        signs.append("AIP_API_URL is another machine")
+        signs.append("AIP_API_URL points to another machine")
     return tuple(signs)
 
 
@@ -103,7 +103,7 @@ def with_auto_approval(
         raise ConfigError(where, "needs a record of what it approves", fix)
     signs = signs_of_production(environment.aip_api_url, variables=variables)
     if signs and times < ENOUGH:
-        fix = "To confirm, give --auto-approve twice, or once with GLAIP_HITL_AUTO_APPROVE set."
+        fix = "To confirm, give --auto-approve --auto-approve, or set the variable and give the option once."
         raise ConfigError(where, f"this looks like production ({'; '.join(signs)})", fix)
     return environment.model_copy(update={"auto_approve": True})
 

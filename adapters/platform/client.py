@@ -336,7 +336,7 @@ class HttpPlatform:
             log.info("audit_question_failed", approval_id=request_id, status=answer.status)
         elif not self._audit_missed:
             self._audit_missed = True
-            log.info("audit_record_missed", approval_id=request_id, note="further ones are not logged")
+            log.info("audit_record_missed", approval_id=request_id, note="Nod does not log later misses")
         return None
 
     async def read(self, path: str) -> bytes:

@@ -122,16 +122,16 @@ class Splitter(Generic[K]):
         """The body is over. Raises NoList when the list is not."""
         if self._outer is None and self._lists:
             if self._step != self._over:
-                raise NoList("no JSON")
+                raise NoList("not JSON")
             return
         try:
             around = parse(bytes(self._around))
         except ValueError:
-            raise NoList("no JSON") from None
+            raise NoList("not JSON") from None
         # With `data` given twice nobody can say which list is meant.
         wrapped = isinstance(around, dict) and flaw(around) is None and around.get("success") is True
         if not wrapped or self._lists != 1:
-            raise NoList("no list")
+            raise NoList("not a list")
 
     def _begin(self, data: bytes, at: int) -> int:
         at = _past(_SPACE, data, at)
@@ -145,7 +145,7 @@ class Splitter(Generic[K]):
 
     def _wrapping(self, data: bytes, at: int) -> int:
         if self._outer is None:
-            raise NoList("no list")
+            raise NoList("not a list")
         after = self._outer.walk(data, at)
         self._around += data[at:after]
         if self._outer.at_list:
@@ -162,14 +162,14 @@ class Splitter(Generic[K]):
         at = _past(_SPACE, data, at)
         if at < len(data):
             if self._outer is None:
-                raise NoList("no JSON")
+                raise NoList("not JSON")
             self._around += data[at:]
             self._bound_around()
         return len(data)
 
     def _bound_around(self) -> None:
         if len(self._around) > LONGEST_AROUND:
-            raise NoList("no list")
+            raise NoList("not a list")
 
     def _list(self, data: bytes, at: int) -> int:
         """One turn for all known items that follow one another: there may be tens of thousands."""
@@ -188,7 +188,7 @@ class Splitter(Generic[K]):
                 self._step = self._over if self._outer is None else self._wrapping
                 return at + 1
             if not wants or sign in _NO_ITEM:
-                raise NoList("no JSON")
+                raise NoList("not JSON")
             if sign in _OPENING and (known := self._recognise(data, at)) is not None:
                 found.append(known)
                 wants, may_end, at = False, True, at + known.size

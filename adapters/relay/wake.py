@@ -41,9 +41,9 @@ OPERATION: dict[str, Any] = {
         },
     },
     "responses": {
-        "204": {"description": "Nod polls"},
+        "204": {"description": "Nod polls the platform"},
         "401": {
-            "description": "Not the token",
+            "description": "The token is wrong",
             "headers": {"WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}}},
         },
     },

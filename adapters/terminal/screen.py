@@ -171,7 +171,8 @@ def unread(listing: Listing) -> tuple[str, ...]:
     ids = [name_of(one) for one in sorted(listing.unread_ids)]
     named = ", ".join(ids[:_MOST_IDS]) + (", …" if len(ids) > _MOST_IDS else "")
     answer = f": {named}. Answer with `nod reject ID` or `nod skip ID`." if ids else "."
-    return (f"{len(listing.set_aside)} cannot be read{answer}",)
+    count = len(listing.set_aside)
+    return (f"{count} pending request{'s' if count > 1 else ''} cannot be read{answer}",)
 
 
 def page(

@@ -86,4 +86,4 @@ class PageOut:
             async with asyncio.timeout(self._patience):
                 return await pager.page(page.alert, ref=page.ref, attempted_at=page.attempted_at)
         except TimeoutError:
-            raise Unavailable(f"it took longer than {self._patience:g} s") from None
+            raise Unavailable(f"the alert took longer than {self._patience:g} s") from None

@@ -144,7 +144,7 @@ class Explain:
         pinged = tuple(name for rung in route.ladder for name in rung.who)
         reminded = [person.name for person in policy.members(pinged) if person.handle not in out]
         return [
-            f"It matches the route {route.name} ({route.match}).",
+            f"This request matches the route {route.name} ({route.match}).",
             f"{either_of(who)} can decide." if who else NO_APPROVER,
             f"Needs {needs} ({given} so far). {ending}",
             f"Reminded before the deadline: {', '.join(dict.fromkeys(reminded)) or 'nobody'}.",

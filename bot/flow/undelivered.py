@@ -77,7 +77,7 @@ RAN_OUT = "the platform counted the request as timed out"
 #: What the card says of an Approve for which the list could not be read.
 UNREAD = "the request could not be read again to confirm it"
 #: And of a request that is listed although decisions for it are answered with 404 or 409.
-CONTRADICTED = "it answers that the request is resolved, but still lists it as pending"
+CONTRADICTED = "the platform answers that the request is resolved, but still lists it as pending"
 
 #: Late decisions are reported together: from the first one on, an alert waits this long for others.
 GATHERED = timedelta(seconds=1)

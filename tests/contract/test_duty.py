@@ -349,4 +349,4 @@ async def test_a_schedule_of_a_new_file_is_asked_at_once(rig: Rig) -> None:
             await asyncio.sleep(0.005)
 
     assert ("bob",) == rig.on_call("weekend")
-    assert "no connection to opsgenie is set up" == rig.policy_in_force.policy().stand_ins["weekend"]
+    assert "Nod has no connection to opsgenie" == rig.policy_in_force.policy().stand_ins["weekend"]

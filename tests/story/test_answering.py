@@ -153,7 +153,7 @@ async def test_an_item_that_cannot_be_read_is_refused_by_its_id(rig: Rig) -> Non
     rig.lists({"request_id": "request-12", "tool": "", "agent_id": "a", "arguments": {}})
 
     _, out, _ = await rig.nod("pending")
-    assert "1 cannot be read: request-12." in out
+    assert "1 pending request cannot be read: request-12." in out
     assert "No pending requests." not in out
     assert 2 == (await rig.nod("approve", "request-"))[0]
     for verb in ("reject", "skip"):
@@ -307,14 +307,14 @@ async def test_what_waits_for_people_and_for_scripts(rig: Rig) -> None:
     code, out, err = await rig.nod("pending")
     assert 0 == code
     assert all(text in out for text in ("pay", "mail", "dup", "eve"))
-    assert "one request cannot be read" in err
+    assert "cannot read one request" in err
 
     code, out, err = await rig.nod("pending", "--json")
     first, second = json.loads(out)
     assert (0, "dup", True, True) == (code, first["request_id"], first["arguments_whole"], bool(first["flaw"]))
     assert (None, 60, {"to": "eve"}) == (second["flaw"], second["timeout_seconds"], second["arguments"])
     assert second["deadline"].endswith("+00:00")
-    assert "one request cannot be read" in err
+    assert "cannot read one request" in err
 
 
 async def test_the_policys_redaction_covers_the_list(rig: Rig) -> None:

@@ -165,7 +165,7 @@ async def test_why_me_tells_the_route_and_why_not(tmp_path: Path) -> None:
         await system.press(EVE, card, "why")
         await system.press(ANN, card, "why")
 
-        await system.whispered(EVE, "It matches the route default (all other requests).")
+        await system.whispered(EVE, "This request matches the route default (all other requests).")
         await system.whispered(EVE, "Ann Albers or Bob Brandt can decide.")
         await system.whispered(EVE, "Needs 2 approvals (0 so far). One Reject or Skip ends it.")
         await system.whispered(EVE, "Only Ann Albers or Bob Brandt can decide this.")

@@ -97,7 +97,11 @@ async def test_a_request_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
     [
         ({"tool": "read_mail"}, False, ["automatic   reads (approved)"]),
         ({"tool": "drop_db"}, False, ["automatic   no-drop (rejected)"]),
-        ({"tool": "drop_db"}, False, ["denied      by no-drop: no vote can approve it (people do that)"]),
+        (
+            {"tool": "drop_db"},
+            False,
+            ["denied      by no-drop, so no vote can approve this call (people do that)"],
+        ),
         ({"tool": "drop_db"}, True, ["automatic   auto-approve (approved)"]),
         ({"arguments": {"amount": 5}}, False, ["route       default", "redacted    nothing"]),
         (
@@ -175,14 +179,14 @@ LINTS: list[tuple[str, str, FakeDirectory | None, int, str | None]] = [
         POLICY,
         FakeDirectory("ann"),
         1,
-        "error: route payments needs 2, but 1 of its approvers can be reached",
+        "error: route payments needs 2 approvals, but 1 of its approvers can be reached",
     ),
     (
         "a guest may not decide",
         POLICY,
         FakeDirectory("ann", "bob", guests=["bob"]),
         1,
-        "error: route payments needs 2, but 1 of its approvers can be reached",
+        "error: route payments needs 2 approvals, but 1 of its approvers can be reached",
     ),
     (
         "a guest whom the route names",
@@ -203,7 +207,7 @@ LINTS: list[tuple[str, str, FakeDirectory | None, int, str | None]] = [
         POLICY,
         FakeDirectory("bob", "eve"),
         1,
-        "error: route default needs 1, but 0 of its approvers can be reached",
+        "error: route default needs 1 approval, but 0 of its approvers can be reached",
     ),
     (
         "a group that cannot be read",

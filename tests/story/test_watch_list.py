@@ -18,8 +18,8 @@ async def test_what_cannot_be_read_still_waits() -> None:
     async with at_a_terminal(ask=False) as rig:
         await rig.terminal.shows("No pending requests.")
         rig.faults.add(path=PENDING, status=200, body=BROKEN)
-        await rig.terminal.shows("1 cannot be read: x-1.", "nod reject ID")
-        assert "Nothing" not in await rig.terminal.shows("1 cannot be read: x-1.")
+        await rig.terminal.shows("1 pending request cannot be read: x-1.", "nod reject ID")
+        assert "Nothing" not in await rig.terminal.shows("1 pending request cannot be read: x-1.")
 
 
 async def test_before_the_first_answer_nobody_knows() -> None:
@@ -37,7 +37,7 @@ async def test_a_call_that_cannot_be_read_any_more() -> None:
         request_id = rig.platform.ask(tool="pay", arguments={})
         await rig.terminal.shows("pay for bare_agent")
         rig.faults.add(path=PENDING, status=200, body=BROKEN.replace("x-1", request_id))
-        shown = await rig.terminal.shows(UNREADABLE, "1 cannot be read")
+        shown = await rig.terminal.shows(UNREADABLE, "1 pending request cannot be read")
         assert "pay for bare_agent" not in shown.partition(UNREADABLE)[2]
 
 

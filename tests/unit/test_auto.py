@@ -38,9 +38,9 @@ def test_a_test_run_may(url: str, variables: Mapping[str, str]) -> None:
         (HERE, {"NOD_ENV": " PROD-eu "}, "NOD_ENV says so"),
         (HERE, {"ENV": "live"}, "ENV says so"),
         (HERE, {"STAGE": "prd"}, "STAGE says so"),
-        ("https://aip.acme.example", {}, "AIP_API_URL is another machine"),
-        ("http://10.0.0.7:8000", {}, "AIP_API_URL is another machine"),
-        ("http://localhost.acme.example", {}, "AIP_API_URL is another machine"),
+        ("https://aip.acme.example", {}, "AIP_API_URL points to another machine"),
+        ("http://10.0.0.7:8000", {}, "AIP_API_URL points to another machine"),
+        ("http://localhost.acme.example", {}, "AIP_API_URL points to another machine"),
     ],
 )
 def test_production_must_be_said_twice(url: str, variables: Mapping[str, str], sign: str) -> None:
