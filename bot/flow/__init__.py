@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence, Set
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence, Set
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Generic, TypeVar, TypeVarTuple
@@ -40,6 +40,9 @@ STORE_PAUSE = 1.0
 REST, LONGEST_REST = 4.0, 0.25
 #: Seconds for which rounds leave alone what failed, and of how many approvals a step remembers that.
 LEFT_ALONE, MOST_FAILED = 0.9, 500
+
+#: Seconds for which redraws wait at most, however much goes before them; then they get a round.
+HELD_FOR = 1.0
 
 #: Sweeps without a wake-up in between after which it is calm; then every so many of them wakes the steps.
 CALM_AFTER, CALM_SWEEP = 5, 15
@@ -103,6 +106,37 @@ class WakeUps:
             return
         finally:
             wake_up.clear()
+
+
+class FirstThings:
+    """What goes before the redraw of cards: clicks that wait for their answer, decisions that are being sent.
+
+    All share one processor, and a redraw costs as much as the answer to a click.
+    """
+
+    def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        """`seconds` is a monotonic clock."""
+        self._seconds, self._count = seconds, 0
+        self._held_since: float | None = None
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """This goes first while the block runs."""
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
+
+    def rest_may_go(self) -> bool:
+        """Whether the rest has a turn now: when nothing goes before it, or after it was held for HELD_FOR."""
+        now = self._seconds()
+        if self._count and self._held_since is None:
+            self._held_since = now
+        if self._count and self._held_since is not None and now - self._held_since < HELD_FOR:
+            return False
+        self._held_since = None
+        return True
 
 
 class Liveness:

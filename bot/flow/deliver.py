@@ -19,7 +19,7 @@ import structlog
 from bot.alerts import ONLY, UNDELIVERED, Subject
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
-from bot.flow import AT_ONCE, BATCH, Together, WorkerPool, count_end, earliest
+from bot.flow import AT_ONCE, BATCH, FirstThings, Together, WorkerPool, count_end, earliest
 from bot.flow.polls import Polls
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.flow.ways import Ways
@@ -61,12 +61,13 @@ class Deliver:
         ring: Ring,
         losses: Losses,
         about: Subject = ONLY,
+        first_things: FirstThings | None = None,
     ) -> None:
         """`polls` knows since when the platform's list cannot be read."""
         self._source, self._store, self._policy = source, store.of(source.name), policy
         self._polls = polls
         self._clock, self._metrics, self._pool, self._ring = clock, metrics, pool, ring
-        self._ways, self._losses = Ways(), losses
+        self._ways, self._losses, self._first_things = Ways(), losses, first_things or FirstThings()
         self._late = Undelivered(store=self._store, clock=clock, about=about)
         self._first, self._again, self._overdue = Hand(), Hand(), Hand()
         self._begin, self._end = Together(self._begin_all), Together(self._end_all)
@@ -165,6 +166,19 @@ class Deliver:
             hand.ids.add(approval.id)
 
     async def _deliver(self, approval: Approval, probes: bool) -> None:
+        with self._first_things.first():
+            told = await self._tell(approval, probes)
+        if told is None or told.decision is None:
+            return
+        self._let_in()
+        # A 200 is no proof that ours was the first answer: the audit has the last word.
+        word = await self._source.word_on(told.request.request_id)
+        by_us = outcome_by(told.decision)
+        outcome = by_us if word is None else outcome_once_resolved(told, word, tried_before=True)
+        await self._settle(told, outcome, word)
+
+    async def _tell(self, approval: Approval, probes: bool) -> Approval | None:
+        """What the platform took, as it was sent; None if it was not sent, or the platform did not take it."""
         way = self._ways.way(
             deadline=approval.deadline.at,
             first=not approval.attempts,
@@ -173,10 +187,10 @@ class Deliver:
         )
         async with way:
             if self._shut_out is not None and not probes:
-                return  # refused since it was handed over; the next round holds it
+                return None  # refused since it was handed over; the next round holds it
             taken = await self._begun(approval)
             if taken is None or taken.decision is None:
-                return
+                return None
             self._hung.discard(taken.id)
             self._first.ids.discard(taken.id)
             self._again.ids.discard(taken.id)
@@ -184,16 +198,11 @@ class Deliver:
                 await self._source.decide(taken.request, taken.decision.response)
             except Gone as error:
                 await self._called_resolved(taken, error)
-                return
+                return None
             except (Unavailable, Forbidden) as error:
                 await self._retry(taken, error)
-                return
-        self._let_in()
-        # A 200 is no proof that ours was the first answer: the audit has the last word.
-        word = await self._source.word_on(taken.request.request_id)
-        told = outcome_by(taken.decision)
-        outcome = told if word is None else outcome_once_resolved(taken, word, tried_before=True)
-        await self._settle(taken, outcome, word)
+                return None
+        return taken
 
     async def _begun(self, approval: Approval) -> Approval | None:
         """The approval with this attempt counted; None if it cannot be sent now, or not any more."""

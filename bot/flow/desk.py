@@ -14,6 +14,7 @@ from bot.call import on_one_line
 from bot.card import Button, run_url_of
 from bot.desk import Acknowledged, Click, Explanation, Identified, NotCounted, Preview, Reply
 from bot.errors import Refusal, Refused
+from bot.flow import FirstThings
 from bot.flow.check import Check
 from bot.flow.decide import Decide
 from bot.flow.sights import Sights
@@ -163,9 +164,11 @@ class FrontDesk:
         clock: Clock,
         metrics: Metrics,
         sights: Sights | None = None,
+        first_things: FirstThings | None = None,
         look_up: Callable[[], None] = lambda: None,
     ) -> None:
-        """`look_up` refreshes people in the background."""
+        """`first_things` are shared with the steps. `look_up` refreshes people in the background."""
+        self._first_things = first_things or FirstThings()
         check = Check(store=store, policy=policy, seal=seal, clock=clock, metrics=metrics, look_up=look_up)
         self._check, self._metrics = check, metrics
         self._decide = Decide(
@@ -187,6 +190,14 @@ class FrontDesk:
         """
         began = time.monotonic()
         try:
+            with self._first_things.first():
+                return await self._answer(click)
+        finally:
+            took = time.monotonic() - began
+            self._metrics.observe("click_ack_seconds", took, chat=str(click.surface))
+
+    async def _answer(self, click: Click) -> Reply:
+        try:
             match click.verb:
                 case Button.WHY:
                     return await self._explain.explain(click)
@@ -207,9 +218,6 @@ class FrontDesk:
         except Refused as refused:
             asks = click.verb in (Button.WHY, Button.IDS, Button.VIEW_CALL)
             return self._check.not_counted(click, refused) if asks else await self._check.note(click, refused)
-        finally:
-            took = time.monotonic() - began
-            self._metrics.observe("click_ack_seconds", took, chat=str(click.surface))
 
     async def preview(self, click: Click) -> Preview | NotCounted:
         """The card for a person who only looks at it; nothing is recorded."""

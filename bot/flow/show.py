@@ -14,7 +14,7 @@ from bot.alerts import CARD_REFUSED, NO_CARD
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
-from bot.flow import BATCH, Together, earliest
+from bot.flow import BATCH, FirstThings, Together, earliest
 from bot.flow.chat_step import ChatStep, StepDeps, not_delivered
 from bot.flow.no_card import NoCard
 from bot.flow.sights import Sights
@@ -39,6 +39,8 @@ ANSWERS_WITHIN = timedelta(seconds=1)
 LANE_FOR = timedelta(seconds=0.25)
 #: Cards that are taken together at most: after a crash each of them is searched for.
 TOGETHER = 32
+#: How soon redraws are tried again that gave way to clicks and decisions.
+SOON = timedelta(seconds=0.1)
 #: How often it is seen whether what waits in a chat that left the settings has ended.
 LEFT_FOR = timedelta(seconds=1)
 
@@ -48,8 +50,16 @@ log = structlog.get_logger()
 class Show(ChatStep):
     """Makes every card show its record's last revision."""
 
-    def __init__(self, deps: StepDeps, *, seal: Seal, sights: Sights | None = None) -> None:
+    def __init__(
+        self,
+        deps: StepDeps,
+        *,
+        seal: Seal,
+        sights: Sights | None = None,
+        first_things: FirstThings | None = None,
+    ) -> None:
         super().__init__(deps)
+        self._first_things = first_things or FirstThings()
         self._seal, self._sights = seal, sights or Sights()
         self._shown = Together(self._shown_all)
         self._no_card = NoCard(store=deps.store, clock=deps.clock)
@@ -65,7 +75,9 @@ class Show(ChatStep):
         due = backlog.next_try
         for where in backlog.lines:
             due = earliest(due, await self._take_line(where, now))
-        if backlog.outdated:
+        if backlog.outdated and not self._first_things.rest_may_go():
+            due = earliest(due, now + SOON)
+        elif backlog.outdated:
             due = earliest(due, await self._take_outdated(now))
         return due
 
