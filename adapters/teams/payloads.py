@@ -56,11 +56,6 @@ def activity_in(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
 
 #: The invoke that a press of an Action.Execute sends.
 ACTION = "adaptiveCard/action"
-#: The parts of an activity that Nod reads; the rest does not reach the SDK's parser.
-FIELDS = (
-    *("type", "name", "id", "serviceUrl", "channelId", "conversation", "from", "recipient", "replyToId"),
-    *("value", "channelData", "action", "membersAdded", "membersRemoved", "text"),
-)
 #: The one word that is answered.
 HELP = "help"
 #: How a mention of the bot looks in a text (msteams-docs, channel-and-group-conversations).
@@ -154,6 +149,31 @@ def check_shape(activity: Mapping[str, Any]) -> None:
             and all(isinstance(m, dict) and isinstance(m.get("id"), str) for m in members)
         ):
             raise Malformed(name)
+
+
+def arrived_in(activity: Mapping[str, Any]) -> Arrived:
+    """What an activity tells whose shape was checked. The SDK's own reading takes ten times as long."""
+    place, sender = activity["conversation"], activity["from"]
+    return Arrived(
+        type=activity["type"],
+        name=activity.get("name"),
+        id=activity.get("id"),
+        service_url=activity["serviceUrl"],
+        conversation=place["id"],
+        kind=place.get("conversationType") or "",
+        title=place.get("name") or "",
+        tenant=activity["channelData"]["tenant"]["id"].lower(),
+        user=sender["id"],
+        aad=(sender.get("aadObjectId") or "").lower(),
+        bot=activity["recipient"]["id"],
+        reply_to=activity.get("replyToId"),
+        action=activity.get("action"),
+        added=tuple(member["id"] for member in activity.get("membersAdded") or ()),
+        removed=tuple(member["id"] for member in activity.get("membersRemoved") or ()),
+        value=activity.get("value"),
+        channel_data=activity["channelData"],
+        text=activity.get("text") or "",
+    )
 
 
 def read_invoke(arrived: Arrived) -> Press:

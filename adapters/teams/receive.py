@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any, Protocol
 
@@ -23,7 +23,15 @@ from adapters.chat.payload import Malformed
 from adapters.teams.clicks import Clicks, Shown
 from adapters.teams.follow_ups import FollowUps
 from adapters.teams.modals import PRESS_AGAIN
-from adapters.teams.payloads import ACTION, Arrived, Untrusted, activity_in, read_invoke, read_submit
+from adapters.teams.payloads import (
+    ACTION,
+    Arrived,
+    Untrusted,
+    activity_in,
+    arrived_in,
+    read_invoke,
+    read_submit,
+)
 from adapters.teams.places import Events
 from adapters.teams.replies import Answered, Replies
 from bot.ports import Metrics
@@ -68,7 +76,6 @@ class Receiver:
         self,
         *,
         gate: Gate,
-        parse: Callable[[Mapping[str, Any]], Arrived],
         clicks: Clicks,
         events: Events,
         after: FollowUps,
@@ -79,7 +86,7 @@ class Receiver:
         in_time: float = IN_TIME,
     ) -> None:
         """`count` is told the name of each event that an operator may want a number of."""
-        self._gate, self._parse, self._clicks, self._events = gate, parse, clicks, events
+        self._gate, self._clicks, self._events = gate, clicks, events
         self._after, self._answered, self._replies, self._background = after, answered, replies, background
         self._metrics, self._in_time, self._broken = metrics, in_time, ClickErrors(metrics=metrics)
 
@@ -89,7 +96,7 @@ class Receiver:
         try:
             activity = activity_in(given, body)
             await self._gate.check(given.get("authorization"), activity)
-            arrived = self._parse(activity)
+            arrived = arrived_in(activity)
         except Untrusted as refusal:
             return self._refusal(refusal.status, str(refusal))
         except Malformed as error:

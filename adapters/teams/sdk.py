@@ -1,4 +1,4 @@
-"""The one file that knows botbuilder-core: activities in, calls of the Connector out, in plain values of ours.
+"""The one file that knows botbuilder-core: calls of the Connector, in plain values of ours.
 
 It is imported only where Teams is set up. The SDK has no types of its own, so what crosses this edge is checked
 here. Nod does not use these parts of botbuilder-core 4.17.1, each for a defect that reached a user:
@@ -33,12 +33,10 @@ from msrest.pipeline import Request, Response, SansIOHTTPPolicy
 from msrest.pipeline.async_abc import AsyncHTTPSender, AsyncPipeline
 from msrest.pipeline.universal import RawDeserializer
 
-from adapters.chat.payload import Malformed
 from adapters.http import Answer, exchange
 from adapters.teams.api import Unreadable, meaning
 from adapters.teams.conversations import is_service
 from adapters.teams.credentials import BotToken
-from adapters.teams.payloads import FIELDS, Arrived
 from bot.errors import Forbidden
 
 CARD = "application/vnd.microsoft.card.adaptive"
@@ -46,36 +44,6 @@ CARD = "application/vnd.microsoft.card.adaptive"
 TIMEOUT = 10.0
 #: Members of one page of a roster; 500 would be allowed.
 PAGE = 200
-
-
-def parsed(body: Mapping[str, Any]) -> Arrived:
-    """An activity whose shape was checked, read by the SDK. Raises Malformed."""
-    try:
-        activity = Activity.deserialize({name: body[name] for name in FIELDS if name in body})
-    except (ClientException, AttributeError, TypeError, ValueError) as error:
-        raise Malformed("activity") from error
-    sender, place = activity.from_property, activity.conversation
-    return Arrived(
-        type=activity.type,
-        name=activity.name,
-        id=activity.id,
-        service_url=activity.service_url,
-        conversation=place.id if place else "",
-        # The SDK drops conversation.tenantId (it expects `tenantID`), so the tenant is read from channelData.
-        kind=(place.conversation_type if place else None) or "",
-        title=(place.name if place else None) or "",
-        user=sender.id if sender else "",
-        aad=((sender.aad_object_id if sender else None) or "").lower(),
-        bot=activity.recipient.id if activity.recipient else "",
-        reply_to=activity.reply_to_id,
-        action=activity.action,
-        added=tuple(account.id for account in activity.members_added or ()),
-        removed=tuple(account.id for account in activity.members_removed or ()),
-        value=activity.value,
-        channel_data=activity.channel_data or {},
-        text=activity.text or "",
-        tenant=body.get("channelData", {}).get("tenant", {}).get("id", "").lower(),
-    )
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ Nothing here imports the SDK before `open_teams` is called: without Teams it cos
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,6 @@ from adapters.teams.credentials import BotToken
 from adapters.teams.directory import TeamsDirectory
 from adapters.teams.follow_ups import FollowUps
 from adapters.teams.loopback import LoopbackOnly, Receives
-from adapters.teams.payloads import Arrived
 from adapters.teams.places import Events, Places
 from adapters.teams.posted import PostedMessages
 from adapters.teams.receive import Gate, Receiver, Reply, operation, schemes
@@ -112,7 +111,7 @@ async def open_teams(
     _check(app_id=app_id, password=app_password, tenant_id=tenant_id, app_type=app_type, open_door=open_door)
     home = frozenset(tenant.lower() for tenant in (tenant_id, *tenants) if tenant)
     identity = Identity(app_id=app_id, tenants=home)
-    from adapters.teams.sdk import Connector, parsed  # the SDK and what it needs: only where Teams is set up
+    from adapters.teams.sdk import Connector  # the SDK and what it needs: only where Teams is set up
 
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(open_client(timeout=REACHED, limits=LIMITS))
@@ -128,7 +127,7 @@ async def open_teams(
         places = Places(kept=conversations)
         await places.load()
         yield await _put_together(
-            stack, wire=wire, gate=gate, parse=parsed, places=places, identity=identity, desk=desk,
+            stack, wire=wire, gate=gate, places=places, identity=identity, desk=desk,
             posted=PostedMessages(clock=clock), metrics=metrics,
         )  # fmt: skip
 
@@ -146,7 +145,6 @@ async def _put_together(
     *,
     wire: Wire,
     gate: Gate,
-    parse: Callable[[Mapping[str, Any]], Arrived],
     places: Places,
     identity: Identity,
     desk: Desk,
@@ -168,7 +166,6 @@ async def _put_together(
     after = FollowUps(api=api, chat=chat, places=places, posted=posted, background=background)
     receiver = Receiver(
         gate=gate,
-        parse=parse,
         clicks=Clicks(desk=desk, **parts, **shown),
         events=Events(api=api, **parts, welcome=after.welcome),
         after=after,

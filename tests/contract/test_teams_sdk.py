@@ -16,8 +16,7 @@ import pytest
 from adapters.chat.errors import AppRefused
 from adapters.chat.payload import Malformed
 from adapters.teams.credentials import AHEAD, TOO_LATE, BotToken
-from adapters.teams.payloads import Arrived
-from adapters.teams.sdk import parsed
+from adapters.teams.payloads import Arrived, arrived_in
 from bot.errors import Forbidden, Unavailable
 from bot.surface import Destination, Surface
 from sandbox.teams.identity import Trouble
@@ -99,9 +98,9 @@ ACTIVITY: dict[str, Any] = {
 }
 
 
-def test_what_the_sdk_reads_is_what_came() -> None:
-    """Every part that Nod needs survives the SDK, the tenant too (defect 6); nothing else is read."""
-    arrived = parsed(ACTIVITY)
+def test_what_is_read_is_what_came() -> None:
+    """Every part that Nod needs, the tenant too, which the SDK drops."""
+    arrived = arrived_in(ACTIVITY)
     wanted = Arrived(
         type="invoke",
         name="adaptiveCard/action",
@@ -128,7 +127,7 @@ def test_what_the_sdk_reads_is_what_came() -> None:
 def test_an_account_that_is_nobodys_is_malformed() -> None:
     """A bot, or a client without an Entra account, decides nothing."""
     with pytest.raises(Malformed):
-        _ = parsed({**ACTIVITY, "from": {"id": "29:1"}}).account
+        _ = arrived_in({**ACTIVITY, "from": {"id": "29:1"}}).account
 
 
 class Wall:
