@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from functools import partial
 
 from adapters.clock import Timepiece
-from adapters.platform.client import Names, open_platform
+from adapters.platform.answers import Names
+from adapters.platform.client import open_platform
 from adapters.settings import SourceAddress
 from bot.alerts import subject_of
 from bot.errors import ConfigError

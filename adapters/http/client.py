@@ -220,11 +220,12 @@ class _Direct(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises errors of httpx's kinds."""
         content, bounds = await request.aread(), request.extensions.get("timeout", {})
-        encoding = request.headers.encoding
+        encoding, url = request.headers.encoding, request.url
+        bare = url.copy_with(userinfo=b"") if url.userinfo else url
         with _as_httpx(request):
             answer = await self._session.request(
                 request.method,
-                URL(str(request.url.copy_with(userinfo=b"")), encoded=True),
+                URL(str(bare), encoded=True),
                 headers=[(name.decode("ascii"), value.decode(encoding)) for name, value in request.headers.raw],
                 data=content or None,
                 allow_redirects=False,

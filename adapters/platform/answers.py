@@ -1,4 +1,4 @@
-"""What the platform's other answers say: a decision taken, an error, its audit. Pure.
+"""What the platform's other answers say: a decision taken, an error, its audit; their bounds. Pure.
 
 The shapes are those that the platform was seen to answer in. Its guide marks the audit as work in progress, and
 some platforms have none.
@@ -23,6 +23,37 @@ LONGEST_WORDS = 200
 LONGEST_WAIT = 366 * 86_400.0
 #: How a request may have ended: the audit says `timeout` where the stream says `timeout_skip`.
 AUDIT_WORDS = frozenset({"approved", "rejected", "skipped", "timeout", "timeout_skip"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What messages call a platform, and the settings that have its address and its key."""
+
+    platform: str = "the platform"
+    url: str = "AIP_API_URL"
+    key: str = "AIP_API_KEY"
+
+
+USUAL = Names()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long and how much, in seconds and bytes (docs/protocol.md, Connection)."""
+
+    connect: float = 3.0
+    read: float = 10.0  #: between two pieces of an answer
+    total: float = 15.0  #: of a whole call; a server that drips does not outlast it
+    audit: float = 3.0  #: of a whole question to the audit, which is optional
+    list: int = (
+        110_000_000  #: of the pending list, unpacked; it is read in pieces, and refused a little earlier
+    )
+    question: int = 20_000_000  #: of the answer to any other question, unpacked
+    body: int = 5_000_000  #: of the answer to a decision, unpacked
+    posts: int = (
+        288  #: decisions on their way at once; the others wait. The flow has fewer (`bot.flow.deliver`)
+    )
+    questions: int = 16  #: questions to the audit at once; the others wait
 
 
 def took(body: bytes) -> bool:

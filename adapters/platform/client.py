@@ -18,9 +18,9 @@ from urllib.parse import quote
 import httpx
 import structlog
 
-from adapters.http import http_date, open_client, retry_after, why
+from adapters.http import Transport, http_date, retry_after, why
 from adapters.platform import answers
-from adapters.platform.answers import LONGEST_WAIT, words_of
+from adapters.platform.answers import LONGEST_WAIT, USUAL, Limits, Names, words_of
 from adapters.platform.listing import NOTHING, PIECE, Intake, LastBody, Reader
 from bot import __version__
 from bot.errors import ConfigError, Forbidden, Gone, ShutOut, Unanswered, Unavailable
@@ -82,37 +82,6 @@ async def read_body(chunks: AsyncIterator[bytes], *, encoding: str | None, limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """What messages call a platform, and the settings that have its address and its key."""
-
-    platform: str = "the platform"
-    url: str = "AIP_API_URL"
-    key: str = "AIP_API_KEY"
-
-
-USUAL = Names()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long and how much, in seconds and bytes (docs/protocol.md, Connection)."""
-
-    connect: float = 3.0
-    read: float = 10.0  #: between two pieces of an answer
-    total: float = 15.0  #: of a whole call; a server that drips does not outlast it
-    audit: float = 3.0  #: of a whole question to the audit, which is optional
-    list: int = (
-        110_000_000  #: of the pending list, unpacked; it is read in pieces, and refused a little earlier
-    )
-    question: int = 20_000_000  #: of the answer to any other question, unpacked
-    body: int = 5_000_000  #: of the answer to a decision, unpacked
-    posts: int = (
-        288  #: decisions on their way at once; the others wait. The flow has fewer (`bot.flow.deliver`)
-    )
-    questions: int = 16  #: questions to the audit at once; the others wait
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """An answer that was read to its end."""
 
@@ -143,14 +112,34 @@ class Answer:
 
 
 class Exchange:
-    """Calls over one `httpx.AsyncClient`, which has the address and the key; its opener closes it."""
+    """Calls of one address over one transport, whose opener closes it.
 
-    def __init__(self, *, client: httpx.AsyncClient, limits: Limits, names: Names) -> None:
+    A client of httpx around the transport takes as much CPU again: for cookies, redirects and passwords, of
+    which there are none here.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: httpx.AsyncBaseTransport,
+        base: httpx.URL,
+        api_key: str,
+        limits: Limits,
+        names: Names,
+    ) -> None:
         """At most `limits.posts` turns at once."""
-        self._client, self._names = client, names
+        self._transport, self._names, self._key = transport, names, api_key.encode()
         self._limits = limits
         self._turns = asyncio.Semaphore(limits.posts)
-        self._where = str(client.base_url).rstrip("/")
+        self._where = str(base).rstrip("/")
+        self._headers = {
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip",
+            "Connection": "keep-alive",
+            "User-Agent": "nod",
+            "X-API-Key": api_key,
+        }
+        self._bounds = {"timeout": httpx.Timeout(limits.read, connect=limits.connect).as_dict()}
 
     @asynccontextmanager
     async def turn(self, until: float) -> AsyncIterator[None]:
@@ -182,11 +171,10 @@ class Exchange:
         With `take` the body of a success goes there piece by piece, and is not kept. The time that this takes
         is not the platform's. What it raises ends the exchange.
         """
-        sent = {} if content is None else {"Content-Type": "application/json"}
         with translated(to=self._where, lost=lost, names=self._names):
             async with (
                 asyncio.timeout_at(until) as bound,
-                self._client.stream(method, path, content=content, headers=sent) as response,
+                self._sent(method, path, content) as response,
             ):
                 packed, body = response.headers.get("Content-Encoding"), b""
                 try:
@@ -202,7 +190,7 @@ class Exchange:
                         raise
                     body = b""  # the status of an error says enough
         # What a platform says about a wrong key may repeat the key, and goes to logs and alerts.
-        body = body.replace(self._client.headers["X-API-Key"].encode(), b"[key]") if response.is_error else body
+        body = body.replace(self._key, b"[key]") if response.is_error else body
         headers = response.headers
         return Answer(
             status=response.status_code,
@@ -211,6 +199,17 @@ class Exchange:
             date=headers.get("Date"),
             names=self._names,
         )
+
+    @asynccontextmanager
+    async def _sent(self, method: str, path: str, content: bytes | None) -> AsyncIterator[httpx.Response]:
+        headers = self._headers if content is None else {**self._headers, "Content-Type": "application/json"}
+        url = f"{self._where}/{path}"
+        request = httpx.Request(method, url, content=content, headers=headers, extensions=dict(self._bounds))
+        response = await self._transport.handle_async_request(request)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
 
 async def _in_our_time(work: Awaitable[None], bound: asyncio.Timeout) -> None:
@@ -255,11 +254,11 @@ class HttpPlatform:
     """Implements `bot.ports.Source`; see there for what each call promises."""
 
     def __init__(
-        self, *, client: httpx.AsyncClient, host: str, clock: Clock, limits: Limits, name: str, names: Names
+        self, *, exchange: Exchange, host: str, clock: Clock, limits: Limits, name: str, names: Names
     ) -> None:
-        """`client` has the address and the key; its opener closes it. `host` is the platform's, for rules."""
+        """`host` is the platform's, for rules."""
         self.name, self._host, self._names = name, host, names
-        self._exchange = Exchange(client=client, limits=limits, names=names)
+        self._exchange = exchange
         self._clock = clock
         self._limits = limits
         self._known: Mapping[bytes, Read] = NOTHING  #: the items of the last poll, as read
@@ -363,10 +362,8 @@ async def open_platform(
             names.key, "is empty or contains characters that a key cannot have", "Copy the key again."
         )
     base = _base(url, names.url)
-    client = open_client(
-        base_url=base,
-        headers={"X-API-Key": api_key, "Accept-Encoding": "gzip", "User-Agent": "nod"},
-        timeout=httpx.Timeout(limits.read, connect=limits.connect),
+    transport = Transport(
+        quick=True,
         limits=httpx.Limits(
             # Our own bounds come first: nobody ever waits in the pool behind what hangs.
             max_connections=limits.posts + limits.questions + _SPARE_CONNECTIONS,
@@ -374,10 +371,10 @@ async def open_platform(
             keepalive_expiry=_KEEP_IDLE,
         ),
     )
-    async with client:
-        yield HttpPlatform(
-            client=client, host=base.netloc.decode(), clock=clock, limits=limits, name=name, names=names
-        )
+    async with transport:
+        exchange = Exchange(transport=transport, base=base, api_key=api_key, limits=limits, names=names)
+        host = base.netloc.decode()
+        yield HttpPlatform(exchange=exchange, host=host, clock=clock, limits=limits, name=name, names=names)
 
 
 def _base(url: str, named: str) -> httpx.URL:

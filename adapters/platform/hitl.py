@@ -16,8 +16,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar, overload
 from urllib.parse import quote
 
-from adapters.platform.answers import AuditPage, AuditRecord, query_of, read_page, read_record
-from adapters.platform.client import HttpPlatform, Limits, open_platform
+from adapters.platform.answers import AuditPage, AuditRecord, Limits, query_of, read_page, read_record
+from adapters.platform.client import HttpPlatform, open_platform
 from bot.errors import ConfigError, Gone
 from bot.ports import utc_now
 from bot.posting import AT_ONCE, ATTEMPTS, InTurn, post

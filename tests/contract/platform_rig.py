@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapters.platform.client import HttpPlatform, Limits, open_platform
+from adapters.platform.answers import Limits
+from adapters.platform.client import HttpPlatform, open_platform
 from bot.errors import NodError
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from sandbox import platform as sandbox

@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
-from adapters.platform.client import Limits, open_platform
+from adapters.platform.answers import Limits
+from adapters.platform.client import open_platform
 from bot.errors import ConfigError, Forbidden, NodError, Unanswered, Unavailable
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from sandbox import platform as sandbox
