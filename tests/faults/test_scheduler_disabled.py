@@ -26,7 +26,7 @@ async def test_a_disabled_scheduler_is_paged_before_the_process_ends(tmp_path: P
             await watched.alive()
             await asyncio.sleep(BETWEEN_TWO_LOOKS)
             child.signal(PAUSE)
-            assert "has not ticked" in await watched.paged(LATE_TICK, within=ONE_INTERVAL)
+            assert "has not run" in await watched.paged(LATE_TICK, within=ONE_INTERVAL)
             pings = watched.switch.tries
             assert EXIT_CODE == await child.ended(within=ONE_INTERVAL)
             assert pings == watched.switch.tries

@@ -84,7 +84,7 @@ async def test_a_digest_from_before_shows_nobody_what_joined_it(tmp_path: Path) 
         await work.run(50)
         await auditor(work, []).round()
         (alert,) = await work.store.alerts.open_of(cause=CHANNEL_LATE)
-        assert "1 request has no card yet" in alert.text
+        assert "1 request still has no card" in alert.text
         await work.run(60)
         assert [UNSEEN] == [cause for cause in causes(work) if cause == UNSEEN]
 

@@ -279,7 +279,7 @@ BY_BOB, BY_ANN = ({"stage": Stage.DECIDED, "decision": decided(who)} for who in 
         (
             ELSEWHERE | {"platform_word": "rejected"},
             Refusal.ANSWERED_ELSEWHERE,
-            "It was already answered on the platform: rejected.",
+            "This request was already answered on the platform: rejected.",
         ),
         (TIMEOUT | {"platform_word": "timeout"}, Refusal.EXPIRED, "It expired 60 s ago; pay did not run."),
         (TIMEOUT, Refusal.EXPIRED, "It expired 60 s ago."),
