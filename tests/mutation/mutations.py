@@ -17,7 +17,7 @@ from mutmut.mutation.mutators import mutation_operators, operator_arg_removal
 
 #: What is counted and logged beside the work is no guarantee.
 UNHELD = re.compile(
-    r"(await )?(self\.)?_?(log|counts?|counted|metrics)(\.\w+)?\(|structlog\.|with (log|structlog)[._]"
+    r"(await )?(self\.)?_?(log|counts?(_\w+)?|counted|metrics)(\.\w+)?\(|structlog\.|with (log|structlog)[._]"
 )
 
 
