@@ -60,7 +60,7 @@ from adapters.watch import (
 from adapters.web import front, serve_front
 from bot import __version__
 from bot.callbacks import FunctionCallbacks, callbacks_of
-from bot.flow import FirstThings, Liveness, WakeUps
+from bot.flow import Foreground, Liveness, WakeUps
 from bot.flow.desk import FrontDesk
 from bot.flow.polls import BLIND_AFTER
 from bot.flow.sights import Sights
@@ -141,7 +141,7 @@ async def open_nod(
     base = await _base(environment, rehearsal=rehearsal, wall=clock, elapsed=elapsed)
     now, metrics, wake_ups, file = base.clock, base.metrics, base.wake_ups, base.file
     seal, sights, pulse, liveness = Seal(*base.secrets), Sights(), LoopLiveness(), Liveness()
-    first_things = FirstThings()
+    foreground = Foreground()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         met = rehearsal.met if rehearsal else ()
@@ -150,7 +150,7 @@ async def open_nod(
         policy = _policy_in_force(base, store)
         front_desk = FrontDesk(
             store=store, policy=policy.policy, seal=seal, clock=now, metrics=metrics, sights=sights,
-            first_things=first_things, look_up=policy.look_again,
+            foreground=foreground, look_up=policy.look_again,
         )  # fmt: skip
         desk = DeskSwitch(real=front_desk)
         opening = Opening(
@@ -171,7 +171,7 @@ async def open_nod(
         runtime = Runtime(
             ingests=[one.ingest for one in polled], store=store, chats=chats, pagers=memory.pagers,
             callbacks=base.callbacks, policy=policy.policy, reach=policy.reach, seal=seal, clock=now,
-            metrics=metrics, ring_of=wake_ups.ring_of, sights=sights, first_things=first_things,
+            metrics=metrics, ring_of=wake_ups.ring_of, sights=sights, foreground=foreground,
         )  # fmt: skip
         chores = keeping(policy, stored, memory.alerts, memory.signer, clock)
         chores |= await self_checking(

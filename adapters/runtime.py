@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 
 from bot.errors import Unavailable
-from bot.flow import FirstThings, Liveness, Round, WakeUps, WorkerPool, keep_up
+from bot.flow import Foreground, Liveness, Round, WakeUps, WorkerPool, keep_up
 from bot.flow.alert import PageOut
 from bot.flow.amend import Amend
 from bot.flow.announce import Announce, Close
@@ -65,7 +65,7 @@ class Runtime:
     metrics: Metrics
     ring_of: Callable[[str], Ring]  #: wakes the steps of a source
     sights: Sights = field(default_factory=Sights)  #: shared with the desk, like the next
-    first_things: FirstThings = field(default_factory=FirstThings)
+    foreground: Foreground = field(default_factory=Foreground)
 
     def steps(self, pool: Callable[[Step], WorkerPool]) -> dict[str, dict[Step, Round]]:
         """Every arrow of `bot.approval`, and what keeps people informed.
@@ -96,7 +96,7 @@ class Runtime:
             Step.ANSWER: answer.round,
             Step.BATCH: Batch(deps(Step.BATCH, policy), seal=self.seal).round,
             Step.SHOW: Show(
-                deps(Step.SHOW, policy), seal=self.seal, sights=self.sights, first_things=self.first_things
+                deps(Step.SHOW, policy), seal=self.seal, sights=self.sights, foreground=self.foreground
             ).round,
             # To notify people, it is enough where they were last found; to let them decide, it is not.
             Step.ESCALATE: Escalate(deps(Step.ESCALATE, self.reach)).round,
@@ -120,7 +120,7 @@ class Runtime:
         deliver = Deliver(
             source=source, store=store, policy=self.policy, polls=ingest.polls, clock=clock, metrics=metrics,
             pool=pool(Step.DELIVER), ring=self.ring_of(name), losses=losses, about=about,
-            first_things=self.first_things,
+            foreground=self.foreground,
         )  # fmt: skip
         expire = Expire(
             source=source, store=store, clock=clock, metrics=metrics, pool=pool(Step.EXPIRE), missed=missed

@@ -108,7 +108,7 @@ class WakeUps:
             wake_up.clear()
 
 
-class FirstThings:
+class Foreground:
     """What goes before the redraw of cards: clicks that wait for their answer, decisions that are being sent.
 
     All share one processor, and a redraw costs as much as the answer to a click.
@@ -116,25 +116,29 @@ class FirstThings:
 
     def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
         """`seconds` is a monotonic clock."""
-        self._seconds, self._count = seconds, 0
+        self._seconds = seconds
+        self._begun: dict[object, float] = {}  #: when each began that is under way, earliest first
         self._held_since: float | None = None
 
     @contextmanager
-    def first(self) -> Iterator[None]:
-        """This goes first while the block runs."""
-        self._count += 1
+    def work(self) -> Iterator[None]:
+        """This goes first while the block runs; a POST that hangs, for HELD_FOR."""
+        one = object()
+        self._begun[one] = self._seconds()
         try:
             yield
         finally:
-            self._count -= 1
+            del self._begun[one]
 
-    def rest_may_go(self) -> bool:
-        """Whether the rest has a turn now: when nothing goes before it, or after it was held for HELD_FOR."""
+    def background_may_run(self) -> bool:
+        """Whether redraws have a turn now: when nothing goes before them, or after HELD_FOR."""
         now = self._seconds()
-        if self._count and self._held_since is None:
-            self._held_since = now
-        if self._count and self._held_since is not None and now - self._held_since < HELD_FOR:
-            return False
+        latest = next(reversed(self._begun.values()), None)
+        if latest is not None and now - latest < HELD_FOR:
+            if self._held_since is None:
+                self._held_since = now
+            if now - self._held_since < HELD_FOR:
+                return False
         self._held_since = None
         return True
 

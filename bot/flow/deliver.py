@@ -19,7 +19,7 @@ import structlog
 from bot.alerts import ONLY, UNDELIVERED, Subject
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
-from bot.flow import AT_ONCE, BATCH, FirstThings, Together, WorkerPool, count_end, earliest
+from bot.flow import AT_ONCE, BATCH, Foreground, Together, WorkerPool, count_end, earliest
 from bot.flow.polls import Polls
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.flow.ways import Ways
@@ -61,13 +61,13 @@ class Deliver:
         ring: Ring,
         losses: Losses,
         about: Subject = ONLY,
-        first_things: FirstThings | None = None,
+        foreground: Foreground | None = None,
     ) -> None:
         """`polls` knows since when the platform's list cannot be read."""
         self._source, self._store, self._policy = source, store.of(source.name), policy
         self._polls = polls
         self._clock, self._metrics, self._pool, self._ring = clock, metrics, pool, ring
-        self._ways, self._losses, self._first_things = Ways(), losses, first_things or FirstThings()
+        self._ways, self._losses, self._foreground = Ways(), losses, foreground or Foreground()
         self._late = Undelivered(store=self._store, clock=clock, about=about)
         self._first, self._again, self._overdue = Hand(), Hand(), Hand()
         self._begin, self._end = Together(self._begin_all), Together(self._end_all)
@@ -166,7 +166,7 @@ class Deliver:
             hand.ids.add(approval.id)
 
     async def _deliver(self, approval: Approval, probes: bool) -> None:
-        with self._first_things.first():
+        with self._foreground.work():
             told = await self._tell(approval, probes)
         if told is None or told.decision is None:
             return

@@ -14,7 +14,7 @@ from bot.call import on_one_line
 from bot.card import Button, run_url_of
 from bot.desk import Acknowledged, Click, Explanation, Identified, NotCounted, Preview, Reply
 from bot.errors import Refusal, Refused
-from bot.flow import FirstThings
+from bot.flow import Foreground
 from bot.flow.check import Check
 from bot.flow.decide import Decide
 from bot.flow.sights import Sights
@@ -164,11 +164,11 @@ class FrontDesk:
         clock: Clock,
         metrics: Metrics,
         sights: Sights | None = None,
-        first_things: FirstThings | None = None,
+        foreground: Foreground | None = None,
         look_up: Callable[[], None] = lambda: None,
     ) -> None:
-        """`first_things` are shared with the steps. `look_up` refreshes people in the background."""
-        self._first_things = first_things or FirstThings()
+        """`foreground` are shared with the steps. `look_up` refreshes people in the background."""
+        self._foreground = foreground or Foreground()
         check = Check(store=store, policy=policy, seal=seal, clock=clock, metrics=metrics, look_up=look_up)
         self._check, self._metrics = check, metrics
         self._decide = Decide(
@@ -190,7 +190,7 @@ class FrontDesk:
         """
         began = time.monotonic()
         try:
-            with self._first_things.first():
+            with self._foreground.work():
                 return await self._answer(click)
         finally:
             took = time.monotonic() - began

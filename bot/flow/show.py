@@ -14,7 +14,7 @@ from bot.alerts import CARD_REFUSED, NO_CARD
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
-from bot.flow import BATCH, FirstThings, Together, earliest
+from bot.flow import BATCH, Foreground, Together, earliest
 from bot.flow.chat_step import ChatStep, StepDeps, not_delivered
 from bot.flow.no_card import NoCard
 from bot.flow.sights import Sights
@@ -56,10 +56,10 @@ class Show(ChatStep):
         *,
         seal: Seal,
         sights: Sights | None = None,
-        first_things: FirstThings | None = None,
+        foreground: Foreground | None = None,
     ) -> None:
         super().__init__(deps)
-        self._first_things = first_things or FirstThings()
+        self._foreground = foreground or Foreground()
         self._seal, self._sights = seal, sights or Sights()
         self._shown = Together(self._shown_all)
         self._no_card = NoCard(store=deps.store, clock=deps.clock)
@@ -75,7 +75,7 @@ class Show(ChatStep):
         due = backlog.next_try
         for where in backlog.lines:
             due = earliest(due, await self._take_line(where, now))
-        if backlog.outdated and not self._first_things.rest_may_go():
+        if backlog.outdated and not self._foreground.background_may_run():
             due = earliest(due, now + SOON)
         elif backlog.outdated:
             due = earliest(due, await self._take_outdated(now))

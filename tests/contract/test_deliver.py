@@ -15,7 +15,7 @@ from adapters.store.open import SqlStore
 from bot.alerts import UNDELIVERABLE, UNDELIVERED
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
-from bot.flow import AT_ONCE, BATCH, FirstThings, WorkerPool
+from bot.flow import AT_ONCE, BATCH, Foreground, WorkerPool
 from bot.flow.deliver import Deliver
 from bot.flow.polls import Polls
 from bot.flow.undelivered import Losses, Undelivered
@@ -63,7 +63,7 @@ class Rig:
         return found
 
     @asynccontextmanager
-    async def working(self, first_things: FirstThings | None = None) -> AsyncIterator[Deliver]:
+    async def working(self, foreground: Foreground | None = None) -> AsyncIterator[Deliver]:
         """The step, one piece at a time; at the end all pieces are done."""
         async with asyncio.TaskGroup() as tasks:
             yield Deliver(
@@ -76,12 +76,12 @@ class Rig:
                 ring=self.rings.append,
                 losses=Losses(store=self.store, clock=lambda: self.platform.now),
                 pool=WorkerPool(Step.DELIVER, size=1, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS),
-                first_things=first_things,
+                foreground=foreground,
             )
 
-    async def round(self, first_things: FirstThings | None = None) -> None:
+    async def round(self, foreground: Foreground | None = None) -> None:
         """One round, worked off."""
-        async with self.working(first_things) as deliver:
+        async with self.working(foreground) as deliver:
             await deliver.round()
 
 

@@ -10,7 +10,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.card import Button, Card
 from bot.desk import Click
-from bot.flow import HELD_FOR, FirstThings, WorkerPool
+from bot.flow import HELD_FOR, Foreground, WorkerPool
 from bot.flow.chat_step import StepDeps
 from bot.flow.desk import FrontDesk
 from bot.flow.show import SOON, Show
@@ -45,7 +45,7 @@ class Updates:
 async def test_a_redraw_waits_for_a_click_but_not_longer_than_it_may(store: SqlStore) -> None:
     """Three rounds over one card that is out of date: beside a click, beside it later, and after it."""
     seconds, chat = [0.0], Updates()
-    first_things = FirstThings(seconds=lambda: seconds[0])
+    foreground = Foreground(seconds=lambda: seconds[0])
     await store.approvals.insert(
         [NewApproval(approval=an_approval(deadline=after(600)), placements=[a_placement()])]
     )
@@ -58,9 +58,9 @@ async def test_a_redraw_waits_for_a_click_but_not_longer_than_it_may(store: SqlS
                 store=store, chats={Surface.SLACK: chat}, policy=lambda: POLICY,  # type: ignore[dict-item]
                 clock=lambda: after(now), metrics=NO_METRICS, pool=pool,
             )  # fmt: skip
-            return await Show(deps, seal=Seal("s" * 32), first_things=first_things).round()
+            return await Show(deps, seal=Seal("s" * 32), foreground=foreground).round()
 
-    with first_things.first():
+    with foreground.work():
         assert after(1) + SOON == await round_(1)
         assert [] == chat.refs
         seconds[0] += HELD_FOR
@@ -73,12 +73,12 @@ class Asked(Exception):
 
 
 async def test_a_click_goes_first_until_it_is_answered() -> None:
-    first_things = FirstThings()
+    foreground = Foreground()
     seen: list[bool] = []
 
     class Placements:
         async def pressed(self, _: str) -> None:
-            seen.append(first_things.rest_may_go())
+            seen.append(foreground.background_may_run())
             raise Asked
 
     class Nothing:
@@ -87,13 +87,13 @@ async def test_a_click_goes_first_until_it_is_answered() -> None:
     seal = Seal("s" * 32)
     desk = FrontDesk(
         store=Nothing(), policy=lambda: POLICY, seal=seal, clock=lambda: NOW, metrics=NO_METRICS,  # type: ignore[arg-type]
-        first_things=first_things,
+        foreground=foreground,
     )  # fmt: skip
     with pytest.raises(Asked):
         await desk.press(a_click(seal))
 
     assert [False] == seen
-    assert first_things.rest_may_go()
+    assert foreground.background_may_run()
 
 
 def a_click(seal: Seal) -> Click:
@@ -106,20 +106,20 @@ def a_click(seal: Seal) -> Click:
 
 
 async def test_a_decision_goes_first_until_the_platform_has_it(store: SqlStore) -> None:
-    rig, first_things = Rig(store), FirstThings()
+    rig, foreground = Rig(store), Foreground()
     seen: dict[str, bool] = {}
     await rig.decided(deadline=after(60.5))
     decide, word_on = rig.platform.decide, rig.platform.word_on
 
     async def watched(request: HITLRequest, response: HITLResponse) -> None:
-        seen["decide"] = first_things.rest_may_go()
+        seen["decide"] = foreground.background_may_run()
         await decide(request, response)
 
     async def asked(request_id: str) -> str | None:
-        seen["word_on"] = first_things.rest_may_go()
+        seen["word_on"] = foreground.background_may_run()
         return await word_on(request_id)
 
     rig.platform.decide, rig.platform.word_on = watched, asked  # type: ignore[method-assign]
-    await rig.round(first_things)
+    await rig.round(foreground)
 
     assert {"decide": False, "word_on": True} == seen
