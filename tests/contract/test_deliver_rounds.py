@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -329,10 +330,12 @@ async def test_an_approve_that_waits_too_long_for_a_list_is_in_trouble(life: Lif
     assert 5.7 == await life.round(at=4.7)
     assert 0.2 + patience == await life.round(at=patience)
     assert (await life.get()).trouble is None
+    assert 7.2 == await life.round(at=0.2 + patience)
+    assert UNREAD == (await life.get()).trouble
     await life.decided("r2", listed=False)
     life.run(f"UPDATE approvals SET next_try = {round(after(3).timestamp() * 1000)} WHERE id = 'r2'")
-    await life.round(at=0.2 + patience)
-    assert (UNREAD, None) == ((await life.get()).trouble, (await life.get("r2")).trouble)
+    assert 7.2 == await life.round(at=0.2 + patience)
+    assert (await life.get("r2")).trouble is None
 
 
 async def test_one_that_is_listed_does_not_wait_for_a_list(life: Life) -> None:
@@ -369,3 +372,27 @@ async def test_what_the_platform_has_settled_itself_is_not_lost(life: Life) -> N
     assert (Outcome.ELSEWHERE, "rejected") == (over.outcome, over.platform_word)
     assert ["pay: the platform already had an answer"] == life.resolved()
     assert [] == life.losses.lost
+
+
+async def test_what_is_lost_to_a_timeout_says_so(life: Life) -> None:
+    """In the alert, too."""
+    await life.decided()
+    life.platform.says["r1"] = "timeout"
+    await life.round()
+    (text,) = await life.open_alerts()
+    assert RAN_OUT in text
+
+
+async def test_while_the_platform_refuses_everything_a_pause_still_ends(life: Life) -> None:
+    """A round is due then, not at the next probe."""
+    await shut_out(life, "r1")
+    await life.store.approvals.postpone("r1", next_try=after(0.3), trouble="the key is wrong")
+    assert 0.3 == await life.round(at=0.0)
+
+
+async def test_one_that_fails_unforeseen_is_left_alone_for_a_while(life: Life) -> None:
+    """By its own name, so that the others are sent."""
+    await life.decided()
+    life.platform.decide_trouble.append(cast(NodError, RuntimeError("a bug")))
+    await life.round()
+    assert ["r1"] == [*life.pool.failed]

@@ -13,6 +13,7 @@ from bot.alerts import UNDELIVERABLE, UNDELIVERED, UNESCALATED, UNSEEN
 from bot.approval import Outcome, Stage
 from bot.flow import WorkerPool
 from bot.flow.missed_requests import QUIET, MissedRequests
+from bot.flow.polls import Steadiness
 from bot.flow.reconcile import Expire, Reconcile
 from bot.flow.undelivered import RAN_OUT
 from bot.ports import NO_METRICS
@@ -199,16 +200,21 @@ async def test_a_silent_audit_is_asked_once_for_each_poll_that_misses_it(ends: E
     assert Stage.SETTLED is (await ends.end())[0]
 
 
-async def test_while_requests_come_back_a_404_proves_nothing(ends: Ends) -> None:
-    """Then as many polls have to miss it as any other."""
+@pytest.mark.parametrize("steady", [False, True])
+async def test_while_requests_come_back_a_404_proves_nothing(ends: Ends, steady: bool) -> None:
+    """Then as many polls have to miss it as any other; the audit is asked once. Later it proves it again."""
     await ends.life.decided(deadline=60)
     ends.life.polls.steadiness.note(after(0), listed=5, came_back=1)
     assert ends.life.polls.steadiness.flaps
     approval = await ends.life.get()
     await ends.store.approvals.called_resolved("r1", as_read=approval, at=after(3), next_try=after(4))
     await ends.vanishes(4, missed=2)
+    await ends.reconcile.round()
+    assert [] == ends.life.pieces
     assert Stage.DECIDED is (await ends.end())[0]
-    await ends.vanishes(5, missed=40)
+    if steady:
+        ends.life.polls.steadiness = Steadiness()
+    await ends.vanishes(5, missed=0 if steady else 40)
     assert Stage.SETTLED is (await ends.end())[0]
 
 
@@ -220,3 +226,19 @@ async def test_an_alert_of_a_decision_in_trouble_ends_too(ends: Ends) -> None:
     await ends.vanishes(10)
     assert set() == {alert.cause for alert in await ends.store.alerts.open_of(cause=UNDELIVERED)}
     assert ["pay is no longer pending on the platform"] == ends.life.resolved()
+
+
+async def test_what_vanishes_together_is_settled_together(ends: Ends) -> None:
+    """Each in a piece of its own; none is begun twice."""
+    for key in ("r1", "r2"):
+        await admit(ends.store, key, deadline=after(60))
+        await ends.store.approvals.miss([key], began_at=after(1))
+        ends.life.platform.says[key] = "rejected"
+    for _ in range(4):
+        await ends.store.approvals.miss(["r1", "r2"], began_at=after(1))
+    await ends.reconcile.round()
+    assert {"r1", "r2"} == {*ends.pool.busy} == {*ends.pool.without}
+    await ends.reconcile.round()
+    assert 2 == len(ends.life.pieces)
+    await ends.life.ended()
+    assert {Stage.SETTLED} == {(await ends.end(key))[0] for key in ("r1", "r2")}
