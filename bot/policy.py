@@ -241,7 +241,7 @@ def approvers_named(policy: Policy, route: Route | None, approval: Approval) -> 
     """Who can decide, in words for a card or a refusal: groups by their name, people by theirs."""
     names = approvers_of(route, approval) if route else ()
     if route is None or not policy.members(names):
-        return "nobody (nod.yaml names no approver)"
+        return "nobody (Nod finds no approver of this route)"
     return named_for(policy, names, approval) or "nobody (the only approvers asked for it)"
 
 

@@ -199,10 +199,10 @@ def _who_can(approval: Approval, *, policy: Policy) -> str:
     """Who can still decide, by name."""
     route = policy.route_named(approval.route)
     if route is None:
-        return "Nobody can decide: its route was removed from nod.yaml."
+        return "Nobody can decide: this route was removed from nod.yaml."
     names = approvers_of(route, approval)
     if not policy.members(names):
-        return "Nobody can decide: nod.yaml names no approver."
+        return "Nobody can decide: Nod finds no approver of this route."
     voted = {vote.person for vote in approval.votes if vote.verdict is HITLDecision.APPROVED}
     rest = tuple(handle for handle in policy.handles(names) if handle not in voted) if voted else names
     people = called(policy, rest, approval) or called(policy, names, approval)

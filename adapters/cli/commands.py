@@ -112,7 +112,8 @@ def _init(
     http: Annotated[
         bool,
         typer.Option(
-            "--http", help="Slack: receive clicks over HTTP (needs SLACK_SIGNING_SECRET), not over Socket Mode."
+            "--http",
+            help="Slack: receive clicks over HTTP instead of Socket Mode (needs SLACK_SIGNING_SECRET).",
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace nod.yaml and nod.env.")] = False,

@@ -89,7 +89,9 @@ class Lines:
     def _check(self, depth: int) -> None:
         if self._visited > MOST_VALUES or depth > DEEPEST:
             what = f"has more than {MOST_VALUES} values, or more than {DEEPEST} levels of nesting"
-            raise ConfigError(str(self._path), what, "Write it without YAML aliases.")
+            raise ConfigError(
+                str(self._path), what, "Write it with fewer values and levels; YAML aliases can multiply both."
+            )
 
 
 def parse_yaml(content: bytes, path: Path) -> tuple[Any, Lines]:
@@ -185,9 +187,11 @@ def _is_merge(key: yaml.Node) -> bool:
 def _merged(node: yaml.Node, lines: Lines) -> list[yaml.MappingNode]:
     nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
     if not all(isinstance(one, yaml.MappingNode) for one in nodes):
-        what = "`<<` must merge settings from elsewhere in the file"
+        what = "`<<` needs a mapping, for example `<<: *name`"
         raise ConfigError(
-            lines.line(node.start_mark.line + 1), what, "Write `<<: *name` for an anchor `&name`."
+            lines.line(node.start_mark.line + 1),
+            what,
+            "Put `&name` at a mapping, not at a list or a single value.",
         )
     return list(nodes)
 

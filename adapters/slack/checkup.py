@@ -72,7 +72,7 @@ async def _look_at(api: SlackApi, channel_id: str) -> tuple[str, ConfigError | N
     if channel.get("is_archived"):
         return name, ConfigError(named, "is archived", "Unarchive the channel or choose another one")
     if not channel.get("is_member") and not channel.get("is_im"):
-        return name, ConfigError(named, "does not have the bot in it", "Send /invite @Nod in the channel")
+        return name, ConfigError(named, "does not have the bot in it", "Type /invite @Nod in the channel")
     if channel.get("is_ext_shared"):
         what = "is shared with another company, whose people would see the calls"
         return name, ConfigError(named, what, "Choose a channel of your own workspace")

@@ -203,9 +203,9 @@ def _check(*, app_id: str, password: str, tenant_id: str, app_type: str, open_do
         fix = "Set it to the Application (client) ID of the bot's app registration"
         raise ConfigError("MicrosoftAppId", "is missing; without it, Nod could not authenticate anyone", fix)
     if app_id and open_door:
-        fix = "Unset it. With an app id, Nod authenticates every request"
+        fix = "Unset one of the two. With an app id, Nod authenticates every request"
         raise ConfigError(
-            "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS", "is set although MicrosoftAppId is set", fix
+            "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS", "cannot be combined with MicrosoftAppId", fix
         )
     if app_id and not password:
         raise ConfigError(

@@ -261,7 +261,7 @@ BAD_RESTS = [
     ("deny: !!seq [{match: {}}]\nflood: !!int '1'\n", 7, "'tag:yaml.org,2002:int' is a YAML tag"),
     ("groups: {a: &a [*a]}\n", None, "more than 30 levels"),
     ("x-a: &a {<<: *a}\n", None, "more than 30 levels"),
-    ("x-a: {<<: [b]}\n", 6, "`<<` must merge settings"),
+    ("x-a: {<<: [b]}\n", 6, "`<<` needs a mapping"),
     ("redact: {shapes: ['(?R)']}\n", 6, "is recursive"),
     ("redact: {shapes: ['(?<n>a(?&n)?b)']}\n", 6, "is recursive"),
     ("redact: all\n", 6, "redact must hold settings, as in `name: value`"),
