@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,21 @@ def probe(front: Front, document: dict[str, Any], *, mode: GenerationMode, cases
     return seen
 
 
+def probe_for(
+    wanted: Set[tuple[str, int]], front: Front, document: dict[str, Any], *, mode: GenerationMode, cases: int
+) -> Seen:
+    """Parts of so many cases, four at most, until each wanted answer was seen.
+
+    Hypothesis draws from the constants of all modules that are imported, so a part differs with what ran before.
+    """
+    seen: Seen = Counter()
+    for part in range(1, 5):
+        seen += probe(front, document, mode=mode, cases=cases, part=part)
+        if wanted <= set(seen):
+            break
+    return seen
+
+
 def knock(case: Case[Any], front: Front, data: st.DataObject) -> dict[str, Any]:
     """For half of what is posted: the sender's own proof, so that what was made up is read."""
     if case.path not in (SLACK, TEAMS, RELAY) or not data.draw(st.booleans()):
@@ -104,13 +120,15 @@ def mixed(true: Any, made_up: Any, data: st.DataObject) -> Any:
 
 def test_some_dozen_cases(front: Front, document: dict[str, Any]) -> None:
     """Nothing that fits the document, and nothing that does not, makes Nod answer otherwise than documented."""
-    fitting = probe(front, document, mode=GenerationMode.POSITIVE, cases=FITTING, part=1)
-    broken = probe(front, document, mode=GenerationMode.NEGATIVE, cases=BROKEN, part=2)
+    fits = {(SLACK, 200), (SLACK, 400), (SLACK, 401), (TEAMS, 200), (TEAMS, 401), (TEAMS, 403)}
+    fits |= {(RELAY, 204), (RELAY, 401)}
+    fitting = probe_for(fits, front, document, mode=GenerationMode.POSITIVE, cases=FITTING)
+    broken = probe_for(
+        {(SLACK, 400), (TEAMS, 400)}, front, document, mode=GenerationMode.NEGATIVE, cases=BROKEN
+    )
 
     assert FITTING <= fitting.total()
-    assert {(SLACK, s) for s in (200, 400, 401)} <= set(fitting)
-    assert {(TEAMS, s) for s in (200, 401, 403)} <= set(fitting)
-    assert {(RELAY, s) for s in (204, 401)} <= set(fitting)
+    assert fits <= set(fitting)
     assert BROKEN <= broken.total()
     assert {(SLACK, 400), (TEAMS, 400)} <= set(broken)
 
