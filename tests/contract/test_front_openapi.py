@@ -68,7 +68,7 @@ def probe_for(
 ) -> Seen:
     """Parts of so many cases, four at most, until each wanted answer was seen.
 
-    Hypothesis draws from the constants of all modules that are imported, so a part differs with what ran before.
+    Hypothesis also draws constants of all imported modules, so a part differs with what ran before.
     """
     seen: Seen = Counter()
     for part in range(1, 5):
