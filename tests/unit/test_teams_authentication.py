@@ -44,7 +44,7 @@ class Keys:
 
 
 def token(*, kid: str = "k", ends: float = 60, more: str = "", **claims: Any) -> str:
-    given = {"exp": time.time() + ends, **CLAIMS, **claims}
+    given = {"exp": int(time.time()) + ends, **CLAIMS, **claims}
     return jwt.encode(
         {name: value for name, value in given.items() if value is not None},
         private_key(),
