@@ -49,7 +49,7 @@ def conversation(text: str) -> str:
     name = "-".join(text.casefold().split())
     if not _NAME.fullmatch(name) or not name.isprintable():
         what = "must be a name such as teams:finance-approvals, or an id such as teams:19:…@thread.tacv2"
-        raise ValueError(f"{what} (in a link %3A and %40 stand for : and @)")
+        raise ValueError(f"{what} (if you copy it from a link, replace %3A with : and %40 with @)")
     return name
 
 

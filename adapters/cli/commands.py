@@ -359,7 +359,7 @@ def _sandbox(
     port: Annotated[
         int,
         typer.Option(
-            help="Port of the platform, the chats and the page; 0 picks any free port.", min=0, max=65535
+            help="Port of the local platform and the local chats; 0 picks any free port.", min=0, max=65535
         ),
     ] = DEMO_PORT,
     request_url: Annotated[

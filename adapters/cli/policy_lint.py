@@ -95,7 +95,7 @@ def _nobody(reach: Reach, route: Route, rung: Rung) -> Iterator[Fault]:
     found = any(reach.reaches(person) for person in reach.ever(rung.who))
     if rung.who and not found and not reach.unknown(rung.who):
         what = f"route {route.name} {rung.action.kind.calls} nobody {_when(rung)}"
-        yield Fault(error=False, what=what, fix="Add a person who can be reached.")
+        yield Fault(error=False, what=what, fix="Add a reachable person to this step.")
 
 
 def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung]) -> Iterator[Fault]:

@@ -241,7 +241,7 @@ async def test_lint_names_rungs_that_reach_nobody(
 
     _, lines = await linted(capsys, written(tmp_path, rung), found, WELL)
 
-    assert [f"warning: route default {what}. Add a person who can be reached."] == [
+    assert [f"warning: route default {what}. Add a reachable person to this step."] == [
         line for line in lines if "route" in line
     ]
 
