@@ -140,19 +140,17 @@ async def open_nod(
     """
     base = await _base(environment, rehearsal=rehearsal, wall=clock, elapsed=elapsed)
     now, metrics, wake_ups, file = base.clock, base.metrics, base.wake_ups, base.file
-    seal, sights, pulse, liveness = Seal(*base.secrets), Sights(), LoopLiveness(), Liveness()
-    foreground = Foreground()
+    seal, sights, foreground = Seal(*base.secrets), Sights(), Foreground()
+    pulse, liveness = LoopLiveness(), Liveness()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        met = rehearsal.met if rehearsal else ()
-        memory = await enter(_open_memory(base, met, accept_rollback=accept_rollback))
+        memory = await enter(_open_memory(base, rehearsal, accept_rollback=accept_rollback))
         store, stored = memory.store, memory.stored
         policy = _policy_in_force(base, store)
-        front_desk = FrontDesk(
+        desk = DeskSwitch(real=FrontDesk(
             store=store, policy=policy.policy, seal=seal, clock=now, metrics=metrics, sights=sights,
             foreground=foreground, look_up=policy.look_again,
-        )  # fmt: skip
-        desk = DeskSwitch(real=front_desk)
+        ))  # fmt: skip
         opening = Opening(
             desk=desk, store=store, conversations=stored.conversations, met=policy.ask_again,
             clock=now.steady, metrics=metrics,
@@ -232,11 +230,11 @@ async def _base(
 
 @asynccontextmanager
 async def _open_memory(
-    base: _Base, met: Sequence[ConversationRef], *, accept_rollback: bool
+    base: _Base, rehearsal: Rehearsal | None, *, accept_rollback: bool
 ) -> AsyncIterator[_Memory]:
     """The database, used by this process alone, and the alerts that an earlier process could not write into it.
 
-    `met` are conversations that it knows from the start. Raises ConfigError, Unavailable or Forbidden.
+    A `rehearsal` knows conversations from the start. Raises ConfigError, Unavailable or Forbidden.
     """
     environment, file, wall = base.environment, base.file, base.wall
     hooks = {pager.name: pager for pager in (HookPager(name, load_hook(name)) for name in file.hooks)}
@@ -252,7 +250,7 @@ async def _open_memory(
                 signing=Signing(*base.secrets), take_over=not checkpoint_log.begun, fit=fit,
             )
         )  # fmt: skip
-        for ref in met:
+        for ref in rehearsal.met if rehearsal else ():
             await stored.conversations.put(ref)
         spool = Spool(environment.alert_spool or folder_of(environment.database_url) / "nod-alerts.jsonl")
         metrics = base.metrics

@@ -150,7 +150,7 @@ _KINDS = (
     ),
     _kind(
         NOBODY,
-        "enough people can decide its requests",
+        "enough people can decide requests of {name}, or none is pending",
         found=True,
         gone="Route {route} was removed from nod.yaml while {requests} pending, so nobody can decide.",
         source="The source {source} was removed from nod.yaml while {requests} pending, "
@@ -162,7 +162,7 @@ _KINDS = (
     ),
     _kind(
         UNDECIDABLE,
-        "enough people can decide it",
+        "enough people can decide {tool}",
         one="{tool}: nobody can approve it, because {why}. It needs {needs}, and {left} can decide it.",
     ),
     _kind(

@@ -76,7 +76,7 @@ _TITLES = {
     CardState.OPEN: "Approve {tool}?",
     CardState.CHANGED: "Changed: {tool}",
     CardState.AUTOMATIC: "Automatic: {tool}",
-    CardState.SENDING: "Sending: {tool}",
+    CardState.SENDING: "Decided: {tool}",
     CardState.RETRYING: "⚠ Not delivered yet: {tool}",
     CardState.APPROVED: "✅ Approved: {tool}",
     CardState.REJECTED: "❌ Rejected: {tool}",

@@ -94,7 +94,7 @@ def parsed(text: str, *, path: Path) -> dict[str, str]:
 
 def _check(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise ConfigError(str(path), "is not a file", "Give the path of the file that `nod init` wrote.")
+        raise ConfigError(str(path), "is not a file", "Give the path of your nod.env.")
     mode = stat.S_IMODE(status.st_mode)
     if status.st_uid not in (0, os.geteuid()):
         raise ConfigError(str(path), "belongs to another user", "Make a copy that you own.")

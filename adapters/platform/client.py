@@ -92,7 +92,7 @@ class Answer:
     names: Names = USUAL
 
     def trouble(self, *, lost: type[Unavailable], now: datetime) -> NodError | None:
-        """The error that the status stands for; None for a success. `lost` is what a 5xx means."""
+        """The error that the status means; None for a success. `lost` is what a 5xx means."""
         if 200 <= self.status < 300:
             return None
         wait = retry_after(self.wait, now, longest=LONGEST_WAIT)

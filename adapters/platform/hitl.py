@@ -210,7 +210,7 @@ class HITLClient:
         return (await self.pending()).requests
 
     async def approve(self, request: HITLRequest | str, operator_input: str | None = None) -> Outcome:
-        """Approve a request, by its id; how it ended: APPROVED, or ELSEWHERE when somebody was first.
+        """Approve a request, by its id; how it ended: APPROVED, or ELSEWHERE when someone else was first.
 
         Tried three times when the platform cannot be reached or is busy (bot.posting). Raises Unavailable after
         that, Forbidden for any other refusal. Of a request that was listed, its run is told too.

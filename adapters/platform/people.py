@@ -2,10 +2,10 @@
 
     handler = RemoteHITLHandler(callback=ask_people, client=client.agents)
 
-It decides nothing: it waits until somebody answered the request, on a card of a running bot or anywhere else,
+It decides nothing: it waits until someone has answered the request, on a card of a running bot or elsewhere,
 and gives back the same answer. The handler posts it a second time, which the platform answers with 404 or 409
-and the handler takes for resolved; where a platform answers 200, it is the same word again. So whoever was
-first stands.
+and the handler takes for resolved; where a platform answers 200, it is the same word again. So the first
+answer counts.
 
 The handler gives a callback 80 % of the window (the platform's guide) and rejects after that; the
 callback's thread goes on all the same, and with `ask_people` ends at the request's own deadline. People have so

@@ -80,9 +80,9 @@ def flaw(value: Any, *, rounded: bool = False) -> str | None:
 
 
 def spelled(value: Any) -> Json:
-    """A flawed value as JSON to look at: what was given twice stands there twice, each under its name.
+    """A flawed value as JSON to look at: what was given twice is there twice, each under its name.
 
-    Names stay names, so that what stands under the name of a secret can be redacted.
+    Names stay names, so that a value under the name of a secret can be redacted.
     """
     return _spelled(value, 1)
 

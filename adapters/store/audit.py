@@ -1,6 +1,6 @@
 """The audit: as the flow writes it, the checkpoint signer sees it, retention shortens it, and others read it.
 
-A reader is somebody outside: nothing is locked and nothing can be written, the bot may run on.
+A reader is someone outside: nothing is locked and nothing can be written, the bot may run on.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def changed(
     approval_id: str, request: HITLRequest, deadline: Deadline, *, route: str, widened: Sequence[str],
     revision: int, at: datetime,
 ) -> Fact:  # fmt: skip
-    """The platform lists another call under the same id: people are asked anew, by the route it has now."""
+    """The platform lists another call under the same id: people are asked again, by the route it has now."""
     how: dict[str, Json] = {"route": route, "widened": list(widened), "revision": revision}
     return _fact("changed", at, approval_id, **how, **_call(request, deadline))
 
@@ -88,7 +88,7 @@ def closed(
     approval_id: str, record: Mapping[str, Any], *, decision: str | None, votes: Mapping[str, str | None],
     at: datetime,
 ) -> Fact:  # fmt: skip
-    """Nothing is owed any more. All of the record once more, since retention removes the rows before first.
+    """Nothing is left to do. All of the record once more, since retention removes the rows before first.
 
     `decision` and `votes` (by person) are the signatures of its answers.
     """
@@ -164,7 +164,7 @@ def told(notice: OutboxItem, *, ref: str, at: datetime) -> Fact:
 
 
 def not_told(notice: OutboxItem, *, why: str, at: datetime) -> Fact:
-    """A message that was owed is owed no more, and was not said."""
+    """A message that was due is no longer needed, and was not sent."""
     return _fact("not_told", at, notice.approval_id, **_notice(notice), why=why)
 
 
@@ -180,7 +180,7 @@ def digest_shown(*, destination: Destination, digest_id: str, ref: str, at: date
 
 
 def alert_raised(alert: Alert, *, pagers: Sequence[str]) -> Fact:
-    """Something could not be recovered, and who is owed a page about it."""
+    """Something could not be recovered, and who must be paged about it."""
     what: dict[str, Json] = {"cause": alert.cause, "text": alert.text, "pagers": list(pagers)}
     return _fact("alert_raised", alert.raised_at, alert.approval_id, **what)
 

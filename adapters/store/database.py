@@ -163,7 +163,7 @@ class Database:
     ) -> T:
         """Do this work in a transaction, then ring the steps that got work by the move that was made.
 
-        `made` is the move that a true result stands for, or tells the move from the result. `ended` is called
+        `made` is the move that a true result means, or tells the move from the result. `ended` is called
         with the result at once after the commit, or with the error: also when the caller has left by then.
 
         Raises:

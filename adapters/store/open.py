@@ -83,9 +83,9 @@ async def open_store(
 ) -> AsyncIterator[SqlStore]:
     """The store at `sqlite:///path` or `postgresql://user:password@host/name`, ready and migrated.
 
-    `ring` is called after each commit for the steps that got work; `pagers` are the names of those whom new
-    alerts are owed; `clock` dates what the audit says of moves that bring no moment of their own. Leaving
-    waits for what is under way, then closes everything. Open alerts that nobody took are owed to these, too.
+    `ring` is called after each commit for the steps that got work; `pagers` are the names of those that get
+    new alerts; `clock` dates what the audit says of moves that bring no moment of their own. Leaving
+    waits for what is under way, then closes everything. Those get open alerts that nobody took, too.
 
     `signing` signs what lets an answer count; without it nothing that was written before or is written now
     counts for another store. With `take_over` what a release left behind that signed nothing is signed, once.

@@ -152,7 +152,7 @@ class SqlPlacements(DueCards):
                 one for one in cards if not one.revision and await _is_taken(connection, one.card_id, one.ref)
             ]
             for one in taken:
-                await connection.execute(_anew(one.card_id))
+                await connection.execute(_unposted(one.card_id))
             left = rows.keys() - {one.card_id for one in taken}
             # In one order, so that nobody waits in a circle.
             locked = whose.where(_P.card_id.in_(left)).order_by(_P.approval_id, _P.card_id).with_for_update()
@@ -260,8 +260,10 @@ class SqlPlacements(DueCards):
 
     async def lost(self, card_id: str, *, ref: str | None = None) -> bool:
         """As if it had never been posted."""
-        anew = _anew(card_id)
-        return await self._database.update(Move.LOST, anew if ref is None else anew.where(_P.ref == ref))
+        unposted = _unposted(card_id)
+        return await self._database.update(
+            Move.LOST, unposted if ref is None else unposted.where(_P.ref == ref)
+        )
 
     async def give_up(self, card_id: str) -> None:
         """It lags no more, whatever its approval does."""
@@ -306,7 +308,7 @@ def _change(card_id: str) -> Update:
     return update(tables.placements).where(_P.card_id == card_id)
 
 
-def _anew(card_id: str) -> Update:
+def _unposted(card_id: str) -> Update:
     return _change(card_id).values(
         ref=None, shown_revision=0, digest=None, attempted_at=None, tries=0, next_try=None, up_by=None
     )

@@ -195,10 +195,12 @@ class SqlQueueMessages(Part):
 
     async def lost(self, digest_id: str, *, ref: str | None = None) -> bool:
         """As if it had never been posted."""
-        anew = _change(digest_id).values(
+        unposted = _change(digest_id).values(
             ref=None, shown=None, shown_at=None, attempted_at=None, tries=0, next_try=None
         )
-        return await self._database.update(Move.LOSE_DIGEST, anew if ref is None else anew.where(_G.ref == ref))
+        return await self._database.update(
+            Move.LOSE_DIGEST, unposted if ref is None else unposted.where(_G.ref == ref)
+        )
 
     async def _found(
         self, statement: Select[Any], *, lines: int, agents: Collection[str] = ()

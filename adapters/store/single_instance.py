@@ -28,7 +28,7 @@ from bot.errors import InUse
 PROCESS_LOCK = 0x4E6F64 + 16
 
 _MINE = text("SELECT pid, backend_start, application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()")
-#: A bigint key stands in `objid`, with its upper half in `classid` (postgresql.org/docs/current/view-pg-locks).
+#: A bigint key is in `objid`, with its upper half in `classid` (postgresql.org/docs/current/view-pg-locks).
 _HOLDER = text(
     "SELECT pid, backend_start, application_name,"
     " extract(epoch FROM clock_timestamp() - state_change)::float8 AS quiet"

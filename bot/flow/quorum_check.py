@@ -96,7 +96,7 @@ def _votes(
     now: datetime,
     without: frozenset[str] = frozenset(),
 ) -> Iterator[Vote]:
-    """One vote of each person who can decide, or who stands in for one, as the desk counts them."""
+    """One vote of each person who can decide, or of their delegate, as the desk counts them."""
     approvers = [handle for handle in policy.handles(names) if handle not in without]
     seats: dict[str, str | None] = dict.fromkeys(approvers)
     for delegation in policy.delegations:

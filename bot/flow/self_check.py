@@ -313,9 +313,12 @@ class SelfCheck:
         for lack in lacks.values():
             if lack is not None:
                 await self._alerts.raise_(lack)
+        tools = {approval.id: quoted_name(approval.request.tool_name) for approval in open_}
         for alert in await self._alerts.open_of(cause=UNDECIDABLE):
-            if alert.approval_id in lacks and lacks[alert.approval_id] is None:
-                await self._alerts.resolve(alert.approval_id, cause=UNDECIDABLE, how=over(UNDECIDABLE))
+            about = alert.approval_id
+            if about in lacks and lacks[about] is None:
+                how = over(UNDECIDABLE, tool=tools[about])
+                await self._alerts.resolve(about, cause=UNDECIDABLE, how=how)
 
     async def _resolved(self, breaches: list[_Violation]) -> list[_Violation]:
         """Resolve what is no longer found; the only fault that this can find is a store that is down now."""
@@ -333,7 +336,8 @@ class SelfCheck:
             if (about, cause) in found or (cause == NO_CARD and not about.startswith(ROUTE)):
                 continue
             if cause not in (SURFACE_DEAD, CHANNEL_DEAD) or self._around.is_well(alert):
-                await self._alerts.resolve(about, cause=cause, how=over(cause, where=about))
+                how = over(cause, where=about, name=about.partition(":")[2])
+                await self._alerts.resolve(about, cause=cause, how=how)
 
 
 #: What a look resolves that does not find it any more; of `NO_CARD`, what is about a route.

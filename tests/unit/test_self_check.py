@@ -45,6 +45,7 @@ class Rig:
     now: datetime = NOW
     open: dict[tuple[str, str], str] = field(default_factory=dict)
     resolved: list[tuple[str, str]] = field(default_factory=list)
+    how: list[str] = field(default_factory=list)  #: what is said of each that was resolved
     liveness: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     elsewhere: Mapping[str, int] = field(default_factory=dict)  #: what waits of sources that were removed
@@ -107,6 +108,7 @@ class Rig:
     async def resolve(self, approval_id: str, *, cause: str, how: str) -> None:
         if self.open.pop((approval_id, cause), None):
             self.resolved.append((approval_id, cause))
+            self.how.append(how)
 
     async def open_of(self, *, cause: Collection[str]) -> list[Alert]:
         return [
@@ -313,3 +315,4 @@ async def test_requests_of_a_removed_source_are_told_of_until_they_end() -> None
     assert ["source:eu"] == [about for about, _ in rig.open]
     rig.elsewhere = {}
     assert (set(), 1) == await rig.looked()
+    assert "enough people can decide requests of eu, or none is pending" == rig.how[-1]
