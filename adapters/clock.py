@@ -21,6 +21,8 @@ def seconds_since_boot() -> float:
 
 #: The wall clock may drift from the time that went by; what is more than this, between two looks, was a step.
 STEP = timedelta(seconds=5)
+#: Seconds after the start for which a source that is not heard of counts as one that may disagree.
+ALL_HEARD = 60.0
 
 
 class Timepiece:
@@ -42,6 +44,7 @@ class Timepiece:
         self._steps = timedelta()  #: how far it was set while nobody could tell that it is right
         self._wall_skews: dict[str, timedelta] = {}  #: by source: how far the wall clock is ahead of each
         self._begun, self._since = wall(), elapsed()
+        self._started = self._since
 
     def __call__(self) -> datetime:
         return self._look() - self._ahead
@@ -64,12 +67,14 @@ class Timepiece:
         """A poll told how far this clock is ahead of the platform's; how far the wall clock is.
 
         Of several platforms the one counts whose clock is nearest to the wall clock: one that is wrong alone
-        must not move the deadlines of the others. Until each was heard, two that agree are needed for that.
+        must not move the deadlines of the others. Until each was heard, or for ALL_HEARD, two that agree are
+        needed for that.
 
         Where the platform tells nothing, what waits was written down by this clock, so it goes on; a wall
         clock that was set counts from the next start.
         """
         if skew is None:
+            self._sources -= {source}  # it has nothing to say against the others
             return self._ahead or None
         told = self._wall_skews[source] = skew + self._ahead
         wall_skew = min(self._wall_skews.values(), key=abs)
@@ -81,4 +86,5 @@ class Timepiece:
 
     def _is_agreed(self, skew: timedelta) -> bool:
         alike = [one for one in self._wall_skews.values() if abs(one - skew) <= WORST_SKEW]
-        return self._wall_skews.keys() >= self._sources or len(alike) > 1
+        waited = self._elapsed() - self._started >= ALL_HEARD
+        return waited or self._wall_skews.keys() >= self._sources or len(alike) > 1

@@ -101,17 +101,22 @@ class PrometheusMetrics:
         self._one(name, labels).observe(value)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        self._one(name, labels).set(value)
+        """Series beyond the bound are left out: under `other` each would replace the one before."""
+        if self._has_room(name, labels):
+            self._one(name, labels).set(value)
 
     def exposition(self) -> tuple[bytes, str]:
         """The text that Prometheus reads, and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def _one(self, name: str, labels: Mapping[str, str]) -> Any:
-        family, known, values = self._families[name], self._series[name], tuple(labels.values())
-        if values not in known:
-            if len(known) >= self._most:
-                labels = dict.fromkeys(labels, OTHER)
-            else:
-                known.add(values)
+        family = self._families[name]
+        if self._has_room(name, labels):
+            self._series[name].add(tuple(labels.values()))
+        else:
+            labels = dict.fromkeys(labels, OTHER)
         return family.labels(**labels) if labels else family
+
+    def _has_room(self, name: str, labels: Mapping[str, str]) -> bool:
+        known = self._series[name]
+        return tuple(labels.values()) in known or len(known) < self._most

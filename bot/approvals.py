@@ -239,8 +239,8 @@ class Approvals(Protocol):
         """How many open requests wait for people, by the names of their source and route."""
         ...
 
-    def waiting_elsewhere(self, sources: Collection[str]) -> Mapping[str, int]:
-        """How many are open or decided of each source that is not among these."""
+    async def waiting_elsewhere(self, sources: Collection[str], *, now: datetime) -> Mapping[str, int]:
+        """How many are open or decided, before their deadline, of each source that is not among these."""
         ...
 
     async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:

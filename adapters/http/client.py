@@ -184,7 +184,7 @@ def place_of(url: str) -> str:
 USUAL = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
-#: httpx has written these headers, or left them out on purpose.
+#: The caller has written these headers, or left them out on purpose.
 _OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 

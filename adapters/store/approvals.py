@@ -130,6 +130,14 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
         rows = await self._database.fetch(asked)
         return {(row[_A.source], row[_A.route]): row["together"] for row in rows}
 
+    async def waiting_elsewhere(self, sources: Collection[str], *, now: datetime) -> Mapping[str, int]:
+        """Asked of the database only if there is one, so it costs nothing in a usual look."""
+        if not self._proofs.waits_elsewhere(sources):
+            return {}
+        waits = (_A.stage.in_([Stage.OPEN, Stage.DECIDED]), _A.deadline > now, _A.source.not_in(sources))
+        counted = select(_A.source, func.count().label("together")).where(*waits).group_by(_A.source)
+        return {row[_A.source]: row["together"] for row in await self._database.fetch(counted)}
+
     async def unseen(
         self,
         now: datetime,

@@ -212,9 +212,9 @@ class Proofs:
         """Ids, as a database keeps them, of what this process knows to be open or decided at this source."""
         return self._lives[source].keys()
 
-    def waiting_elsewhere(self, sources: Collection[str]) -> Mapping[str, int]:
-        """How many wait of each source that is not among these."""
-        return {source: len(lives) for source, lives in self._lives.items() if lives and source not in sources}
+    def waits_elsewhere(self, sources: Collection[str]) -> bool:
+        """Whether anything is open or decided of a source that is not among these."""
+        return any(lives for source, lives in self._lives.items() if source not in sources)
 
     def doubted(self, source: str) -> Set[str]:
         """Ids, as a database keeps them, of records of this source that were found not to be Nod's."""

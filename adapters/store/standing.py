@@ -47,9 +47,6 @@ class StandingApprovals(Part):
         """By what this process wrote, and at its start by the audit."""
         return self._proofs.waiting(self._source)
 
-    def waiting_elsewhere(self, sources: Collection[str]) -> Mapping[str, int]:
-        return self._proofs.waiting_elsewhere(sources)
-
     def doubted(self) -> Set[str]:
         return self._proofs.doubted(self._source)
 

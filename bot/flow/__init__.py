@@ -130,12 +130,12 @@ class Foreground:
         finally:
             del self._begun[one]
 
-    def background_may_run(self) -> bool:
-        """Whether redraws have a turn now: when nothing goes before them, or after HELD_FOR."""
+    def take_turn(self) -> bool:
+        """Whether redraws have a turn now, which is taken then: nothing goes first, or HELD_FOR is over."""
         now = self._seconds()
         latest = next(reversed(self._begun.values()), None)
         if latest is not None and now - latest < HELD_FOR:
-            if self._held_since is None:
+            if self._held_since is None or now - self._held_since > 2 * HELD_FOR:  # nobody asked meanwhile
                 self._held_since = now
             if now - self._held_since < HELD_FOR:
                 return False

@@ -166,19 +166,6 @@ class Deliver:
             hand.ids.add(approval.id)
 
     async def _deliver(self, approval: Approval, probes: bool) -> None:
-        with self._foreground.work():
-            told = await self._tell(approval, probes)
-        if told is None or told.decision is None:
-            return
-        self._let_in()
-        # A 200 is no proof that ours was the first answer: the audit has the last word.
-        word = await self._source.word_on(told.request.request_id)
-        by_us = outcome_by(told.decision)
-        outcome = by_us if word is None else outcome_once_resolved(told, word, tried_before=True)
-        await self._settle(told, outcome, word)
-
-    async def _tell(self, approval: Approval, probes: bool) -> Approval | None:
-        """What the platform took, as it was sent; None if it was not sent, or the platform did not take it."""
         way = self._ways.way(
             deadline=approval.deadline.at,
             first=not approval.attempts,
@@ -187,22 +174,36 @@ class Deliver:
         )
         async with way:
             if self._shut_out is not None and not probes:
-                return None  # refused since it was handed over; the next round holds it
+                return  # refused since it was handed over; the next round holds it
             taken = await self._begun(approval)
             if taken is None or taken.decision is None:
-                return None
+                return
             self._hung.discard(taken.id)
             self._first.ids.discard(taken.id)
             self._again.ids.discard(taken.id)
             try:
-                await self._source.decide(taken.request, taken.decision.response)
+                with self._foreground.work():
+                    await self._source.decide(taken.request, taken.decision.response)
             except Gone as error:
+                self._count_post("gone")
                 await self._called_resolved(taken, error)
-                return None
+                return
             except (Unavailable, Forbidden) as error:
+                self._count_post("failed")
                 await self._retry(taken, error)
-                return None
-        return taken
+                return
+        self._count_post("accepted")
+        took = max(0.0, (self._clock() - taken.decision.at).total_seconds())
+        self._metrics.observe("click_to_source_seconds", took, source=self._source.name)
+        self._let_in()
+        # A 200 is no proof that ours was the first answer: the audit has the last word.
+        word = await self._source.word_on(taken.request.request_id)
+        told = outcome_by(taken.decision)
+        outcome = told if word is None else outcome_once_resolved(taken, word, tried_before=True)
+        await self._settle(taken, outcome, word)
+
+    def _count_post(self, result: str) -> None:
+        self._metrics.count("deliveries", source=self._source.name, result=result)
 
     async def _begun(self, approval: Approval) -> Approval | None:
         """The approval with this attempt counted; None if it cannot be sent now, or not any more."""
@@ -241,10 +242,6 @@ class Deliver:
             self._losses.settled(approval, RAN_OUT)
         log.info("decision_delivered", outcome=outcome.value, attempts=approval.attempts)
         count_end(self._metrics, approval, outcome)
-        if not lost and approval.decision:
-            took = max(0.0, (self._clock() - approval.decision.at).total_seconds())
-            self._metrics.observe("click_to_source_seconds", took, source=self._source.name)
-            self._metrics.count("deliveries", source=self._source.name, result="delivered")
 
     async def _end_all(self, ends: Sequence[tuple[Approval, Outcome, str | None]]) -> list[bool]:
         late = {alert.approval_id for alert in await self._store.alerts.open_of(cause=UNDELIVERED)}
@@ -310,7 +307,6 @@ class Deliver:
         wait = round((next_try - now).total_seconds(), 1)
         log.warning("delivery_failed", attempt=approval.attempts, wait=wait, reason=str(error))
         self._metrics.count("delivery_failed")
-        self._metrics.count("deliveries", source=self._source.name, result="failed")
 
     async def _hold(self, now: datetime, why: str) -> bool:
         """All wait, and their cards say why; one at a time checks, and each has a last try.

@@ -44,7 +44,8 @@ class Polls:
 
     def begins(self) -> None:
         """A poll is about to be sent."""
-        self.unread_since = self.unread_since or self._clock()
+        now = self._clock()
+        self.unread_since = min(self.unread_since or now, now)  # the clock can be set back
 
     async def failed(self, error: Unavailable | Forbidden) -> None:
         """One failed poll is normal. If they keep failing, nobody is asked any more, and that is an alert."""

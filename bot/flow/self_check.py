@@ -66,6 +66,8 @@ STUCK_AFTER = timedelta(seconds=60)
 ASKED = 100
 #: Cards that are looked at in one round; the rest follow in the next ones.
 CARDS_A_ROUND = 500
+#: Pairs of source and route for which `nod_pending` shows 0 before anything waited.
+ZEROES = 100
 #: Some pager must have accepted a page within this time.
 TAKEN_WITHIN = timedelta(minutes=2)
 
@@ -283,7 +285,8 @@ class SelfCheck:
             waiting[route] += count
         short = quorum_shortages(self._policy(), waiting, now=self._clock())
         await self._requested(waiting)
-        gone = sources_gone(self._store.approvals.waiting_elsewhere(self._policy().sources))
+        elsewhere = await self._store.approvals.waiting_elsewhere(self._policy().sources, now=self._clock())
+        gone = sources_gone(elsewhere)
         lacks = [("route", short), ("source", gone)]
         return [
             _Violation(about=f"{kind}:{name}", cause=NOBODY, text=text)
@@ -292,9 +295,10 @@ class SelfCheck:
         ]
 
     def _measure(self, pending: Mapping[tuple[str, str], int]) -> None:
-        """A route of which nothing waits shows 0 instead of what it showed before."""
+        """A route of which nothing waits shows 0; if there are very many, only if something waited before."""
         policy = self._policy()
-        self._measured |= {*pending, *product(policy.sources, (route.name for route in policy.routes))}
+        known = set(product(policy.sources, (route.name for route in policy.routes)))
+        self._measured |= pending.keys() | (known if len(known) <= ZEROES else set())
         for source, route in self._measured:
             self._metrics.gauge("pending", pending.get((source, route), 0), source=source, route=route)
 

@@ -41,6 +41,8 @@ LANE_FOR = timedelta(seconds=0.25)
 TOGETHER = 32
 #: How soon redraws are tried again that gave way to clicks and decisions.
 SOON = timedelta(seconds=0.1)
+#: Requests of which this process remembers that they have had a card.
+MEASURED = 10_000
 #: How often it is seen whether what waits in a chat that left the settings has ended.
 LEFT_FOR = timedelta(seconds=1)
 
@@ -62,6 +64,7 @@ class Show(ChatStep):
         self._foreground = foreground or Foreground()
         self._seal, self._sights = seal, sights or Sights()
         self._shown = Together(self._shown_all)
+        self._measured: dict[str, None] = {}  #: requests that have had a card, earliest first
         self._no_card = NoCard(store=deps.store, clock=deps.clock)
         #: Until when a chat takes no new message in a place.
         self._cooling: dict[Destination, datetime] = {}
@@ -75,7 +78,7 @@ class Show(ChatStep):
         due = backlog.next_try
         for where in backlog.lines:
             due = earliest(due, await self._take_line(where, now))
-        if backlog.outdated and not self._foreground.background_may_run():
+        if backlog.outdated and not self._foreground.take_turn():
             due = earliest(due, now + SOON)
         elif backlog.outdated:
             due = earliest(due, await self._take_outdated(now))
@@ -167,10 +170,17 @@ class Show(ChatStep):
         posted.append(Posted(card_id=card_id, ref=ref, revision=card.revision, digest=card.digest))
         log.info("card_shown", channel=channel, revision=card.revision)
         self._metrics.count("card_shown")
-        if approval.stage is Stage.OPEN and not placement.attempted_at:
+        self._measure(approval)
+        return True
+
+    def _measure(self, approval: Approval) -> None:
+        """How long the request's first card took; further and repeated cards say nothing of that."""
+        if approval.stage is Stage.OPEN and approval.id not in self._measured:
             took = max(0.0, (self._clock() - approval.first_seen).total_seconds())
             self._metrics.observe("time_to_card_seconds", took)
-        return True
+        self._measured[approval.id] = None
+        if len(self._measured) > MEASURED:
+            del self._measured[next(iter(self._measured))]
 
     async def _update(self, placement: Placement, approval: Approval) -> None:
         chat, ref = self._chats[placement.destination.surface], placement.ref

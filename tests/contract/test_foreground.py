@@ -78,7 +78,7 @@ async def test_a_click_goes_first_until_it_is_answered() -> None:
 
     class Placements:
         async def pressed(self, _: str) -> None:
-            seen.append(foreground.background_may_run())
+            seen.append(foreground.take_turn())
             raise Asked
 
     class Nothing:
@@ -93,7 +93,7 @@ async def test_a_click_goes_first_until_it_is_answered() -> None:
         await desk.press(a_click(seal))
 
     assert [False] == seen
-    assert foreground.background_may_run()
+    assert foreground.take_turn()
 
 
 def a_click(seal: Seal) -> Click:
@@ -112,11 +112,11 @@ async def test_a_decision_goes_first_until_the_platform_has_it(store: SqlStore) 
     decide, word_on = rig.platform.decide, rig.platform.word_on
 
     async def watched(request: HITLRequest, response: HITLResponse) -> None:
-        seen["decide"] = foreground.background_may_run()
+        seen["decide"] = foreground.take_turn()
         await decide(request, response)
 
     async def asked(request_id: str) -> str | None:
-        seen["word_on"] = foreground.background_may_run()
+        seen["word_on"] = foreground.take_turn()
         return await word_on(request_id)
 
     rig.platform.decide, rig.platform.word_on = watched, asked  # type: ignore[method-assign]

@@ -174,5 +174,6 @@ async def test_a_seal_of_the_one_opens_nothing_at_the_other(both: SqlStore, unde
 
 async def test_what_waits_of_a_source_that_is_gone_is_counted(both: SqlStore) -> None:
     """By what this process knows, at no cost."""
-    assert {} == both.approvals.waiting_elsewhere((GLAIP, EU))
-    assert {EU: 1} == both.approvals.waiting_elsewhere((GLAIP,))
+    assert {} == await both.approvals.waiting_elsewhere((GLAIP, EU), now=NOW)
+    assert {EU: 1} == await both.approvals.waiting_elsewhere((GLAIP,), now=NOW)
+    assert {} == await both.approvals.waiting_elsewhere((GLAIP,), now=(await found(both, THERE)).deadline.at)

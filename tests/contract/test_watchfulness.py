@@ -127,6 +127,16 @@ async def test_a_clock_that_is_set_back_hides_no_dead_platform(tmp_path: Path) -
         assert [BLIND] == await rig.alerts()
 
 
+async def test_the_platform_is_unread_since_no_later_than_now(tmp_path: Path) -> None:
+    """Else a decision would wait for its list as long as the clock was set back."""
+    async with opened(tmp_path) as rig:
+        polls = rig.insert().polls
+        polls.begins()
+        rig.now -= timedelta(hours=1)
+        polls.begins()
+        assert rig.now == polls.unread_since
+
+
 async def test_a_last_good_poll_of_later_is_no_good_poll(tmp_path: Path) -> None:
     """After a clock that was set back /readyz and the heartbeat wait for the next one."""
     async with opened(tmp_path) as rig:

@@ -24,6 +24,8 @@ async def test_a_deleted_card_is_up_again_within_a_minute(cards: int, deleted: i
             system.sandbox.workspace.conversations.remove(card)
         await until(lambda: len(system.cards()) == cards, within=65 if cards > 1 else 10, what="the cards")
         print(f"{deleted} of {cards} cards up again after {time.monotonic() - began:.1f} s")
+        exposed = system.nod.metrics.exposition()[0].decode()
+        assert f"nod_time_to_card_seconds_count {cards}.0" in exposed  # of each request, its first card
         looks = [call.at for call in system.sandbox.workspace.called("chat.getPermalink")]
         assert all(later - first >= 60 for first, later in zip(looks, looks[60:], strict=False))
         assert (await system.press(ANN, system.cards()[-1], "approve")).ok

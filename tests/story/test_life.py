@@ -57,7 +57,7 @@ async def test_each_metric_moves(tmp_path: Path) -> None:
             'nod_outcomes_total{outcome="approved",route="default"} 1.0',
             'nod_escalations_total{step="ping"} 1.0',
             'nod_refusals_total{code="not-approver"} 1.0',
-            'nod_deliveries_total{result="delivered",source="glaip"} 1.0',
+            'nod_deliveries_total{result="accepted",source="glaip"} 1.0',
             'nod_polls_total{result="good",source="glaip"}',
             'nod_last_good_poll_timestamp_seconds{source="glaip"} 1.',
             'nod_build_info{version="',

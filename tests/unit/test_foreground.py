@@ -19,12 +19,12 @@ class Seconds:
 def test_the_rest_waits_for_what_goes_first() -> None:
     foreground = Foreground(seconds=Seconds())
 
-    assert foreground.background_may_run()
+    assert foreground.take_turn()
     with foreground.work():
         with foreground.work():
-            assert not foreground.background_may_run()
-        assert not foreground.background_may_run()
-    assert foreground.background_may_run()
+            assert not foreground.take_turn()
+        assert not foreground.take_turn()
+    assert foreground.take_turn()
 
 
 def test_the_rest_has_a_turn_in_each_second_whatever_goes_before_it() -> None:
@@ -36,12 +36,23 @@ def test_the_rest_has_a_turn_in_each_second_whatever_goes_before_it() -> None:
     for _ in range(50):
         with foreground.work():
             seconds.now += 0.1
-            if foreground.background_may_run():
+            if foreground.take_turn():
                 turns.append(seconds.now)
 
     waits = [later - earlier for earlier, later in zip([100.0, *turns], turns, strict=False)]
     assert 4 <= len(turns)
     assert max(waits) <= HELD_FOR + 0.25
+
+
+def test_a_click_long_after_the_last_one_holds_again() -> None:
+    """Redraws may have had nothing to do in between, and asked for no turn."""
+    seconds = Seconds()
+    foreground = Foreground(seconds=seconds)
+    with foreground.work():
+        assert not foreground.take_turn()
+    seconds.now += 100
+    with foreground.work():
+        assert not foreground.take_turn()
 
 
 def test_a_click_that_fails_holds_nothing_back() -> None:
@@ -50,7 +61,7 @@ def test_a_click_that_fails_holds_nothing_back() -> None:
     with suppress(ZeroDivisionError), foreground.work():
         _ = 1 / 0
 
-    assert foreground.background_may_run()
+    assert foreground.take_turn()
 
 
 def test_a_post_that_hangs_holds_redraws_back_once() -> None:
@@ -58,11 +69,11 @@ def test_a_post_that_hangs_holds_redraws_back_once() -> None:
     seconds = Seconds()
     foreground = Foreground(seconds=seconds)
     with foreground.work():
-        assert not foreground.background_may_run()
+        assert not foreground.take_turn()
         seconds.now += HELD_FOR
-        assert foreground.background_may_run()
+        assert foreground.take_turn()
         seconds.now += 0.1
-        assert foreground.background_may_run()
+        assert foreground.take_turn()
         with foreground.work():
-            assert not foreground.background_may_run()
-        assert foreground.background_may_run()
+            assert not foreground.take_turn()
+        assert foreground.take_turn()

@@ -57,3 +57,14 @@ def test_label_values_are_bounded() -> None:
     assert [
         f'nod_refusals_total{{code="{code}"}} {count}' for code, count in (("a", 2.0), ("b", 1.0), (OTHER, 2.0))
     ] == found
+
+
+def test_a_gauge_beyond_the_bound_is_left_out() -> None:
+    """Under one label value each route would replace what the one before showed."""
+    metrics = PrometheusMetrics(FAMILIES, most=2)
+    for route, value in (("a", 1), ("b", 2), ("c", 7), ("a", 3)):
+        metrics.gauge("pending", value, source="glaip", route=route)
+
+    assert ['nod_pending{route="a",source="glaip"} 3.0', 'nod_pending{route="b",source="glaip"} 2.0'] == [
+        line for line in read(metrics) if line.startswith("nod_pending")
+    ]

@@ -65,6 +65,9 @@ class Rig:
         async def none(*_: object, **__: object) -> Any:
             return {}
 
+        async def elsewhere(_: object, *, now: datetime) -> Mapping[str, int]:
+            return self.elsewhere
+
         async def of(*_: str) -> list[Placement]:
             return self.placed
 
@@ -80,7 +83,7 @@ class Rig:
                 get=get,
                 open_by_route=none,
                 repair_due=none,
-                waiting_elsewhere=lambda _: self.elsewhere,
+                waiting_elsewhere=elsewhere,
             ),
             rungs=SimpleNamespace(due=due),
             placements=SimpleNamespace(of=of, repair=repair),

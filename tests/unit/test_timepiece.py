@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.clock import Timepiece
+from adapters.clock import ALL_HEARD, Timepiece
 
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -125,3 +125,21 @@ def test_once_each_was_heard_the_nearest_counts() -> None:
     assert machine.wrong == HOUR
     assert machine.heard("eu", ahead=-HOUR) == 2 * HOUR
     assert machine.wrong == timedelta()
+
+
+def test_a_source_that_tells_no_time_keeps_nobody_waiting() -> None:
+    """It has no clock that could disagree."""
+    machine = Machine(wrong=HOUR, sources=("glaip", "eu"))
+    assert machine.heard("glaip") == HOUR
+    assert machine.clock.heard(None, source="eu") is None
+    assert machine.heard("glaip") == HOUR
+    assert machine.wrong == timedelta()
+
+
+def test_a_source_that_is_never_heard_keeps_nobody_waiting_for_long() -> None:
+    """It is down since the start: after a minute the deadlines of the other are right."""
+    machine = Machine(wrong=HOUR, sources=("glaip", "eu"))
+    for second, wrong in ((0, HOUR), (ALL_HEARD - 1, HOUR), (ALL_HEARD, timedelta())):
+        machine.gone = second
+        assert machine.heard("glaip") == HOUR
+        assert machine.wrong == wrong
