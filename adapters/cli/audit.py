@@ -190,7 +190,7 @@ def _against(row: Row, signed: Mapping[int, Sequence[str]]) -> Break | None:
 
 
 def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
-    """Rows are gone and no signed line says that Nod removed them. Only signed lines can tell."""
+    """Rows are gone, and no `retirement` says that Nod removed them. Only the checkpoints can tell."""
     retired = {(one.number, one.hash) for one in lines if one.what is What.RETIREMENT}
     if not lines or (before.number, before.hash) in retired:
         return None
@@ -198,7 +198,7 @@ def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
     if all(one.what is What.CHECKPOINT for one in lines):
         fix = "If retention removed them under an earlier release, start this release once to sign the removal"
         return Break(number=1, why=f"{gone}. {fix}")
-    return Break(number=1, why=f"{gone}, and no signed line says that Nod removed them")
+    return Break(number=1, why=f"{gone}, and no signed `retirement` says that Nod removed them")
 
 
 def _cut(found: Found, before: Row | None) -> Break | None:

@@ -201,7 +201,7 @@ class Meaning:
         if told is None and record.approval_id in self._named:
             told = Told(closed=True)
         if told is None:
-            yield "no row records its arrival"
+            yield "no audit row records its arrival"
             return
         if record.row is None:
             yield "one of its columns has a value that Nod never writes"

@@ -176,7 +176,7 @@ def _person(entry: Any, schedule: str, at: datetime) -> list[tuple[int, str]]:
     An entry without a start or an end always was, or never ends. Raises Unavailable for another shape.
     """
     if not isinstance(entry, dict):
-        raise Unavailable("PagerDuty's answer has an on-call that is not a JSON object")
+        raise Unavailable("PagerDuty's answer has an on-call entry that is not a JSON object")
     user, kept_in, level = entry.get("user"), entry.get("schedule"), entry.get("escalation_level")
     if not isinstance(user, dict) or not isinstance(level, int):
         raise Unavailable("PagerDuty's answer has an on-call without a user or a level")

@@ -112,7 +112,7 @@ class KeyRing:
             key["kid"]: key for key in found if isinstance(key, dict) and isinstance(key.get("kid"), str)
         }
         if not documents:
-            log.warning("teams_keys_not_read", reason="the document lists no key")
+            log.warning("teams_keys_not_read", reason="the key document has no usable key")
             return
         self._documents, self._keys, self._failed = documents, {}, False
         log.info("teams_keys_read", keys=len(documents))

@@ -208,7 +208,7 @@ def _activity(message: Mapping[str, Any], conversation: str, bot: str) -> Any:
 def _id(made: Any) -> str:
     found = getattr(made, "id", None)
     if not isinstance(found, str) or not found:
-        raise Unreadable("a message has an id")
+        raise Unreadable("the message in the answer has no id")
     return found
 
 

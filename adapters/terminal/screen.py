@@ -65,7 +65,9 @@ class Screen:
         """Take the whole window. Raises ConfigError where nothing could be seen of it."""
         if not at_a_terminal():
             raise ConfigError(
-                "TERM", "is not the type of a terminal that Nod can draw on", "Set it to your terminal type."
+                "TERM",
+                "names a terminal that Nod cannot draw on",
+                "Set it to your terminal type, for example xterm-256color.",
             )
         self._fd = sys.stdout.fileno()
         # By its own rules rich would draw nothing for some variables, and what was not drawn must not count.

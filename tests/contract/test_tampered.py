@@ -231,7 +231,7 @@ async def test_rows_that_retention_did_not_sign_away_are_missed(
         body = {"number": 8, "hash": gone, "rows": 8}
         await store.journal.note(Fact(kind="retired", at=NOW, body=body))
         assert 1 == await verify(url, checkpoints=file)
-        assert "no signed line says that Nod removed them" in capsys.readouterr().out
+        assert "no signed `retirement` says that Nod removed them" in capsys.readouterr().out
 
 
 async def test_what_an_upgrade_left_is_signed_once(fresh_url: str) -> None:
@@ -328,7 +328,7 @@ MEANT = [
     ),
     ("DELETE FROM votes WHERE approval_id = '{one}'", "the vote of ann is missing"),
     ("DELETE FROM decisions WHERE approval_id = '{one}'", "its decision is missing"),
-    ("UPDATE approvals SET id = 'x' WHERE id = '{fresh}'", "no row records its arrival"),
+    ("UPDATE approvals SET id = 'x' WHERE id = '{fresh}'", "no audit row records its arrival"),
 ]
 
 
